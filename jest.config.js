@@ -1,0 +1,1 @@
+module.exports = { projects: ['<rootDir>/{apps,libs,tools}/*/jest.config.js'] };

@@ -1,0 +1,13 @@
+const { readFileSync } = require('node:fs');
+
+const swc = JSON.parse(readFileSync(`${__dirname}/.swcrc`, 'utf8'));
+// npm packages that ship ES modules only: jest's module system needs them as CommonJS.
+const esm = ['jose', 'uuid', 'nodemailer', 'otplib', '@otplib', '@scure', '@noble'];
+
+module.exports = {
+  testEnvironment: 'node',
+  testEnvironmentOptions: { customExportConditions: ['@parley/source', 'node', 'require', 'default'] },
+  testMatch: ['<rootDir>/src/**/*.spec.ts'],
+  transform: { '^.+\\.(ts|m?js)$': ['@swc/jest', { ...swc, swcrc: false }] },
+  transformIgnorePatterns: [`/node_modules/(?!(${esm.join('|')})/)`],
+};
