@@ -45,7 +45,10 @@ export function text(charsMin: number, charsMax: number) {
     .string()
     .min(charsMin)
     .max(charsMax)
-    .refine((value) => !controls.test(value) && value.isWellFormed(), 'contains characters that are not allowed');
+    .refine(
+      (value) => !controls.test(value) && value.isWellFormed(),
+      'contains characters that are not allowed',
+    );
 }
 
 /** One line of text, trimmed. */

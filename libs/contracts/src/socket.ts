@@ -1,0 +1,108 @@
+import { z } from 'zod';
+import { counter, id, timestamp } from './common';
+import { conversation, member, myConversation, readPayload } from './conversation';
+import { limits, limitsSchema } from './limits';
+import {
+  deleteMessagePayload,
+  editMessagePayload,
+  message,
+  reactionPayload,
+  sendMessagePayload,
+} from './message';
+import { notification } from './notification';
+import { presenceEntry, presenceStatus } from './presence';
+import { syncPayload, syncResult } from './sync';
+
+export const SOCKET_PATH = '/realtime';
+export const PROTOCOL = 1;
+
+const userIds = z.array(id).min(1).max(limits.presenceWatchMax);
+const messageReply = z.object({ message });
+
+/** Client to server: each takes an ack `{ok: true, …reply}` or `{ok: false, error: {code, message, retryAfterMs?}}`. */
+export const clientEvents = {
+  'message:send': { payload: sendMessagePayload, reply: messageReply },
+  'message:edit': { payload: editMessagePayload, reply: messageReply },
+  'message:delete': { payload: deleteMessagePayload, reply: messageReply },
+  'reaction:add': { payload: reactionPayload, reply: messageReply },
+  'reaction:remove': { payload: reactionPayload, reply: messageReply },
+  'conversation:read': { payload: readPayload, reply: z.object({ readNumber: counter }) },
+  'typing:start': { payload: z.strictObject({ conversationId: id }), reply: z.object({}) },
+  'typing:stop': { payload: z.strictObject({ conversationId: id }), reply: z.object({}) },
+  'presence:set': {
+    payload: z.strictObject({ status: presenceStatus.exclude(['offline']) }),
+    reply: z.object({ items: z.array(presenceEntry) }),
+  },
+  'presence:watch': {
+    payload: z.strictObject({ userIds }),
+    reply: z.object({ items: z.array(presenceEntry) }),
+  },
+  'presence:unwatch': {
+    payload: z.strictObject({ userIds }),
+    reply: z.object({ items: z.array(presenceEntry) }),
+  },
+  sync: { payload: syncPayload, reply: syncResult },
+  'auth:refresh': {
+    payload: z.strictObject({ accessToken: z.string().max(4096) }),
+    reply: z.object({ expiresAt: timestamp }),
+  },
+} as const;
+export type ClientEvent = keyof typeof clientEvents;
+export type ClientPayload<E extends ClientEvent> = z.input<(typeof clientEvents)[E]['payload']>;
+export type ClientReply<E extends ClientEvent> = z.output<(typeof clientEvents)[E]['reply']>;
+
+const versioned = { conversationId: id, version: counter };
+
+/** Server to client. Those with `version` are durable: they come in rising order per conversation and can be synced. */
+export const serverEvents = {
+  ready: z.object({
+    epoch: z.string(),
+    protocol: z.literal(PROTOCOL),
+    serverTime: timestamp,
+    user: z.object({ id, username: z.string(), displayName: z.string() }),
+    sessionId: id,
+    node: z.string(),
+    accountCursor: z.string(),
+    limits: limitsSchema,
+    conversations: z.array(myConversation).max(limits.readyConversationsMax),
+    nextCursor: z.string().nullable(),
+  }),
+  'message:created': z.object({ ...versioned, message }),
+  'message:updated': z.object({ ...versioned, message }),
+  'message:deleted': z.object({ ...versioned, message }),
+  'reaction:changed': z.object({ ...versioned, message }),
+  'conversation:created': z.object({ ...versioned, conversation }),
+  'conversation:updated': z.object({ ...versioned, conversation }),
+  'conversation:removed': z.object({ ...versioned }),
+  'member:changed': z.object({ ...versioned, change: z.enum(['added', 'role', 'removed']), member }),
+  'account:changed': z.object({}),
+  'typing:changed': z.object({ conversationId: id, userId: id, typing: z.boolean() }),
+  'presence:changed': z.object({ items: z.array(presenceEntry) }),
+  'user:changed': z.object({ user: z.object({ id, username: z.string(), displayName: z.string() }) }),
+  'notification:created': z.object({ notification }),
+  position: z.object({ versions: z.record(id, counter) }),
+  'session:revoked': z.object({ sessionId: id }),
+  'server:draining': z.object({ deadline: timestamp, reconnectAfterMs: z.number().int() }),
+  'session:closing': z.object({
+    code: z.string(),
+    reconnect: z.boolean(),
+    retryAfterMs: z.number().int(),
+  }),
+} as const;
+export type ServerEvent = keyof typeof serverEvents;
+export type ServerPayload<E extends ServerEvent> = z.output<(typeof serverEvents)[E]>;
+
+/** Why the server closes a socket, and whether the client should come back. */
+export const closeReasons = {
+  unauthenticated: { reconnect: false },
+  session_revoked: { reconnect: false },
+  user_suspended: { reconnect: false },
+  protocol_unsupported: { reconnect: false },
+  too_many_connections: { reconnect: false },
+  payload_too_large: { reconnect: true },
+  rate_limited: { reconnect: true },
+  slow_consumer: { reconnect: true },
+  draining: { reconnect: true },
+  internal: { reconnect: true },
+} as const;
+export type CloseReason = keyof typeof closeReasons;
