@@ -1,0 +1,10 @@
+export { ensureKeys, keyEnvironment, type KeyFiles, readJwks } from './keys.js';
+export { OwnedProcess, type ProcessSpec } from './process/owned-process.js';
+export { stopLeftovers } from './process/leftovers.js';
+export { requireBinaries } from './servers/install.js';
+export { type GivenServers, givenServers } from './servers/given.js';
+export { type RedisPlan, redisServer } from './servers/redis.js';
+export { type Servers, startServers, type StartServersOptions } from './servers/servers.js';
+export type { RabbitServer, Server, ServerName } from './servers/server.js';
+export { LocalError } from './system/local-error.js';
+export { freePort, isPortFree } from './system/ports.js';

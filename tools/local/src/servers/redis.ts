@@ -1,0 +1,88 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Redis from 'ioredis';
+import { OwnedProcess } from '../process/owned-process.js';
+import type { Server, ServerOptions } from './server.js';
+
+export interface RedisPlan {
+  /** The run directory; data goes to `<dir>/<name>`. */
+  dir: string;
+  /** Unique under `dir`. */
+  name: string;
+  port: number;
+  password: string;
+  programs: { redisServer: string };
+}
+
+const START_TIMEOUT_MS = 30_000;
+
+/** Prepares a private Redis on 127.0.0.1 that only its password opens. */
+export function redisServer(plan: RedisPlan, options: ServerOptions): Server {
+  const home = join(plan.dir, plan.name);
+  const config = join(home, 'redis.conf');
+  mkdirSync(home, { recursive: true, mode: 0o700 });
+  writeFileSync(config, configuration(plan, home, options), { mode: 0o600 });
+  const url = `redis://:${plan.password}@127.0.0.1:${plan.port}/0`;
+  const owned = new OwnedProcess({
+    name: plan.name,
+    dir: plan.dir,
+    command: plan.programs.redisServer,
+    args: [config],
+    cwd: home,
+    logFile: join(plan.dir, 'logs', `${plan.name}.log`),
+    stopSignal: 'SIGTERM',
+    stopTimeoutMs: 30_000,
+  });
+  return {
+    name: 'redis',
+    url,
+    managed: true,
+    get pid() {
+      return owned.pid;
+    },
+    async start() {
+      owned.start();
+      await owned.waitUntil(() => answers(url), START_TIMEOUT_MS);
+    },
+    stop: () => owned.stop(),
+    kill: () => owned.kill(),
+    freeze: () => owned.freeze(),
+    thaw: () => owned.thaw(),
+  };
+}
+
+function configuration(plan: RedisPlan, home: string, { durable }: ServerOptions): string {
+  const lines = [
+    'bind 127.0.0.1',
+    `port ${plan.port}`,
+    `requirepass ${plan.password}`,
+    `dir ${home}`,
+    `appendonly ${durable ? 'yes' : 'no'}`,
+    'appendfsync everysec',
+    'save ""',
+    'maxmemory-policy noeviction',
+    // One number for each test suite; unused ones cost nothing.
+    'databases 1024',
+    // A title would overwrite the mark in the environment by which we know our own processes.
+    'set-proc-title no',
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+async function answers(url: string): Promise<boolean> {
+  const client = new Redis(url, {
+    lazyConnect: true,
+    connectTimeout: 2_000,
+    retryStrategy: () => null,
+    maxRetriesPerRequest: 0,
+  });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    return (await client.ping()) === 'PONG';
+  } catch {
+    return false;
+  } finally {
+    client.disconnect();
+  }
+}

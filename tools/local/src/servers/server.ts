@@ -1,0 +1,32 @@
+/** One backing server: PostgreSQL, Redis or RabbitMQ. */
+export interface Server {
+  readonly name: ServerName;
+  /** Connection string with credentials. It stays the same over `stop` and `start`. */
+  readonly url: string;
+  /** False for a server that was given by an environment variable: it can be used, but not started or stopped. */
+  readonly managed: boolean;
+  /** The process id while it runs; undefined when it is stopped or not managed. */
+  readonly pid: number | undefined;
+  /** Starts it on the same port with the same data and waits until it answers. */
+  start(): Promise<void>;
+  /** Orderly stop: data is flushed. */
+  stop(): Promise<void>;
+  /** SIGKILL, as in a crash. */
+  kill(): Promise<void>;
+  /** SIGSTOP to all its processes: connections stay open and nothing answers. */
+  freeze(): void;
+  /** Ends `freeze`. */
+  thaw(): void;
+}
+
+export type ServerName = 'postgres' | 'redis' | 'rabbitmq';
+
+export interface RabbitServer extends Server {
+  /** Base URL of the management API with credentials, e.g. to create virtual hosts. */
+  readonly managementUrl: string;
+}
+
+export interface ServerOptions {
+  /** True: every acknowledged write survives a crash of the machine (the product). False: faster, for tests. */
+  durable: boolean;
+}

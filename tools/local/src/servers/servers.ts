@@ -1,0 +1,107 @@
+import { mkdirSync, realpathSync } from 'node:fs';
+import { stopLeftovers } from '../process/leftovers.js';
+import { keepPort, releasePort } from '../system/ports.js';
+import { loadState, saveState } from '../system/state.js';
+import { requireBinaries } from './install.js';
+import { type GivenServers, givenServer } from './given.js';
+import { postgresServer } from './postgres.js';
+import { rabbitServer } from './rabbitmq.js';
+import { redisServer } from './redis.js';
+import type { RabbitServer, Server, ServerOptions } from './server.js';
+
+export interface Servers {
+  readonly postgres: Server;
+  readonly redis: Server;
+  readonly rabbitmq: RabbitServer;
+  /** DATABASE_URL, REDIS_URL and AMQP_URL, as the apps read them. */
+  readonly environment: { DATABASE_URL: string; REDIS_URL: string; AMQP_URL: string };
+  /** Stops all that we started; data stays. */
+  stop(): Promise<void>;
+  /** SIGKILL to all that we started: for data that nobody needs any more. */
+  kill(): Promise<void>;
+}
+
+export interface StartServersOptions extends Partial<ServerOptions> {
+  /** Servers to use instead of private ones. */
+  given?: GivenServers;
+  /** Called with one line when something takes longer, e.g. an installation. */
+  onProgress?: (line: string) => void;
+}
+
+/**
+ * Starts private PostgreSQL, Redis and RabbitMQ under `dir`, each on a free loopback port with its own generated
+ * password, and waits until all answer. What an earlier, crashed run left there is stopped first. Passwords, data
+ * and, where they are free, ports are those of the last start.
+ * @throws LocalError when programs are missing and cannot be installed, or a server does not come up.
+ */
+export async function startServers(dir: string, options: StartServersOptions = {}): Promise<Servers> {
+  mkdirSync(dir, { recursive: true });
+  const servers = await prepareServers(realpathSync(dir), options);
+  const all = [servers.rabbitmq, servers.postgres, servers.redis];
+  const results = await Promise.allSettled(all.map((server) => server.start()));
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed) {
+    await servers.stop();
+    throw failed.reason;
+  }
+  return servers;
+}
+
+async function prepareServers(dir: string, options: StartServersOptions): Promise<Servers> {
+  const { given = {}, durable = true, onProgress = () => undefined } = options;
+  await stopLeftovers(dir);
+  const state = loadState(dir);
+  const programs =
+    given.databaseUrl && given.redisUrl && given.amqpUrl ? undefined : await requireBinaries(onProgress);
+  const ports: number[] = [];
+  const portOf = async (name: string): Promise<number> => {
+    const port = await keepPort(state.ports[name]);
+    state.ports[name] = port;
+    ports.push(port);
+    return port;
+  };
+  const { passwords } = state;
+  const postgres =
+    given.databaseUrl || !programs
+      ? givenServer('postgres', given.databaseUrl ?? '')
+      : postgresServer(
+          { dir, port: await portOf('postgres'), password: passwords.postgres, programs },
+          { durable },
+        );
+  const redis =
+    given.redisUrl || !programs
+      ? givenServer('redis', given.redisUrl ?? '')
+      : redisServer(
+          { dir, name: 'redis', port: await portOf('redis'), password: passwords.redis, programs },
+          { durable },
+        );
+  const rabbitmq: RabbitServer =
+    given.amqpUrl || !programs
+      ? { ...givenServer('rabbitmq', given.amqpUrl ?? ''), managementUrl: given.amqpManagementUrl ?? '' }
+      : rabbitServer({
+          dir,
+          ports: {
+            amqp: await portOf('amqp'),
+            management: await portOf('management'),
+            distribution: await portOf('distribution'),
+            epmd: await portOf('epmd'),
+          },
+          password: passwords.rabbitmq,
+          erlangCookie: passwords.erlangCookie,
+          programs,
+        });
+  saveState(dir, state);
+  const endAll = async (how: 'stop' | 'kill'): Promise<void> => {
+    const managed = [postgres, redis, rabbitmq].filter((server) => server.managed);
+    await Promise.all(managed.map((server) => server[how]()));
+    ports.forEach(releasePort);
+  };
+  return {
+    postgres,
+    redis,
+    rabbitmq,
+    environment: { DATABASE_URL: postgres.url, REDIS_URL: redis.url, AMQP_URL: rabbitmq.url },
+    stop: () => endAll('stop'),
+    kill: () => endAll('kill'),
+  };
+}
