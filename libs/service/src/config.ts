@@ -1,0 +1,102 @@
+import { readFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { z } from 'zod';
+
+/** Says which environment variable is wrong and why; never its value, which may be a secret. */
+export class ConfigError extends Error {
+  constructor(problems: string[]) {
+    super(`The configuration is wrong.\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
+    this.name = 'ConfigError';
+    // The reader of this error is an operator: the stack says nothing to them.
+    this.stack = `${this.name}: ${this.message}`;
+  }
+}
+
+const wholeNumber = (min: number, max: number) =>
+  z.string().regex(/^\d+$/, 'must be a whole number').transform(Number).pipe(z.number().min(min).max(max));
+
+/** A bound given as text in the environment, with its default. */
+export function numberVariable(fallback: number, min = 0, max = Number.MAX_SAFE_INTEGER) {
+  return wholeNumber(min, max).default(fallback);
+}
+
+/** What every service needs. */
+export const baseConfig = z.object({
+  /** The address to listen on; loopback unless told otherwise. */
+  HOST: z.string().default('127.0.0.1'),
+  /** 0 takes any free port. */
+  PORT: wholeNumber(0, 65_535),
+  /** Names this process among its siblings in logs and on the broker. */
+  INSTANCE_ID: z
+    .string()
+    .regex(/^[A-Za-z0-9_.-]{1,64}$/, 'must be 1 to 64 letters, digits, dots, dashes or underscores')
+    .default(() => randomUUID()),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+  /** Whose X-Forwarded-For is believed: express `trust proxy` names or networks, separated by commas. */
+  TRUSTED_PROXIES: z.string().default('loopback'),
+  /** How long readiness is down before the doors close, so that balancers notice. */
+  DRAIN_GRACE_MS: numberVariable(0, 0, 120_000),
+  /** After this the process ends, whatever is still under way. */
+  DRAIN_TIMEOUT_MS: numberVariable(15_000, 100, 600_000),
+});
+export type BaseConfig = z.infer<typeof baseConfig>;
+
+export const databaseConfig = z.object({
+  DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, 'must be a postgres:// address'),
+  DATABASE_POOL_MAX: numberVariable(10, 1, 200),
+});
+export type DatabaseConfig = z.infer<typeof databaseConfig>;
+
+export const redisConfig = z.object({
+  REDIS_URL: z.string().regex(/^rediss?:\/\//, 'must be a redis:// address'),
+});
+export type RedisConfig = z.infer<typeof redisConfig>;
+
+export const brokerConfig = z.object({
+  AMQP_URL: z.string().regex(/^amqps?:\/\//, 'must be an amqp:// address'),
+});
+export type BrokerConfig = z.infer<typeof brokerConfig>;
+
+/** What it takes to check access tokens. */
+export const tokenConfig = z.object({
+  JWT_PUBLIC_KEYS_FILE: z.string(),
+  JWT_ISSUER: z.string().default('parley'),
+  JWT_AUDIENCE: z.string().default('parley'),
+});
+export type TokenConfig = z.infer<typeof tokenConfig>;
+
+/**
+ * Reads the configuration from the environment. Empty variables count as absent. `NAME_FILE` may hold the path of a file
+ * with the value instead (mounted secrets). Compose the pieces: `baseConfig.extend(databaseConfig.shape)`.
+ *
+ * @throws ConfigError naming each offending variable.
+ */
+export function loadConfig<T extends z.ZodObject>(
+  schema: T,
+  environment: NodeJS.ProcessEnv = process.env,
+): z.output<T> {
+  const problems: string[] = [];
+  const input: Record<string, string> = {};
+  for (const name of Object.keys(schema.shape)) {
+    const value = environment[name];
+    const file = environment[`${name}_FILE`];
+    if (value && file) problems.push(`${name}: is given twice, by itself and by ${name}_FILE`);
+    else if (value) input[name] = value;
+    else if (file) {
+      try {
+        input[name] = readFileSync(file, 'utf8').trim();
+      } catch (error) {
+        problems.push(`${name}_FILE: cannot be read (${(error as NodeJS.ErrnoException).code})`);
+      }
+    }
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  const result = schema.safeParse(input);
+  if (result.success) return result.data;
+  throw new ConfigError(
+    result.error.issues.map((issue) => {
+      const name = issue.path.join('.');
+      return `${name}: ${name in input ? issue.message : 'is required'}`;
+    }),
+  );
+}

@@ -1,0 +1,162 @@
+import type { Socket } from 'node:net';
+import type { TypeOrmModuleOptions } from '@nestjs/typeorm';
+import { Client, type ClientConfig, type Pool } from 'pg';
+import { DataSource, type DataSourceOptions, type MixedList } from 'typeorm';
+import { getLogger } from './logging';
+
+const log = getLogger('Database');
+
+/**
+ * How long a service waits for its database: connecting, one statement, one lock. Together below the 2 s in which a
+ * caller hears `unavailable`.
+ */
+export const databaseTimeouts = {
+  connectMs: 700,
+  statementMs: 1000,
+  lockMs: 900,
+  idleInTransactionMs: 1000,
+} as const;
+
+/** How much longer than a statement may take a server may be silent before its connection is dropped. */
+const silenceMarginMs = 200;
+
+export interface DatabaseSettings {
+  url: string;
+  /** The service's own PostgreSQL schema, also the connection's search path. */
+  schema: string;
+  entities: MixedList<Function | string>;
+  migrations: MixedList<Function | string>;
+  /** Connections in the pool. */
+  poolMax?: number;
+  /** Anything else for the pg pool, for example `{statement_timeout: 5000}` for a reader of long lists. */
+  extra?: Record<string, unknown>;
+}
+
+/**
+ * Options for `TypeOrmModule.forRoot`. Bounded in every direction: a dead, frozen or overloaded database fails a request
+ * within 2 s and never ends the process. At start the module waits for the database, however long that takes.
+ */
+export function typeormOptions(settings: DatabaseSettings): TypeOrmModuleOptions {
+  return { ...dataSourceOptions(settings), retryAttempts: Number.MAX_SAFE_INTEGER, retryDelay: 1000 };
+}
+
+function dataSourceOptions(settings: DatabaseSettings) {
+  const { url, schema, entities, migrations, poolMax = 10, extra } = settings;
+  return {
+    type: 'postgres',
+    url,
+    schema: checkedSchema(schema),
+    entities,
+    migrations,
+    migrationsTableName: 'migrations',
+    synchronize: false,
+    logging: false,
+    applicationName: `parley-${schema}`,
+    // Emitted for idle connections whose server went away; the pool replaces them.
+    poolErrorHandler: (error: unknown) => log.warn({ err: error }, 'An idle database connection was lost.'),
+    extra: {
+      Client: WatchedClient,
+      max: poolMax,
+      connectionTimeoutMillis: databaseTimeouts.connectMs,
+      statement_timeout: databaseTimeouts.statementMs,
+      lock_timeout: databaseTimeouts.lockMs,
+      idle_in_transaction_session_timeout: databaseTimeouts.idleInTransactionMs,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 1000,
+      // The server's side: it notices a vanished client, and frees its locks, within seconds.
+      options:
+        `-c search_path=${schema} -c tcp_keepalives_idle=1 -c tcp_keepalives_interval=1 ` +
+        '-c tcp_keepalives_count=3 -c tcp_user_timeout=1000',
+      ...extra,
+    },
+  } satisfies DataSourceOptions;
+}
+
+/** The pg pool under a data source, for named prepared statements and everything that is hot. */
+export function pgPool(dataSource: DataSource): Pool {
+  return (dataSource.driver as unknown as { master: Pool }).master;
+}
+
+/** A check for the health registry. */
+export function databaseCheck(dataSource: DataSource): () => Promise<unknown> {
+  return () => pgPool(dataSource).query('select 1');
+}
+
+/**
+ * A client that drops its connection when the server goes silent during a query: PostgreSQL answers or cancels within its
+ * statement timeout, so silence means that it is frozen or unreachable, and a ROLLBACK on that connection would hang too.
+ */
+class WatchedClient extends Client {
+  constructor(config: ClientConfig) {
+    super(config);
+    // While it is checked out the pool does not listen; an error without any listener would end the process.
+    this.on('error', (error) => log.warn({ err: error }, 'A database connection was lost.'));
+    const statementMs = Number(config.statement_timeout ?? 0);
+    if (statementMs > 0) this.once('connect', () => this.watch(statementMs + silenceMarginMs));
+  }
+
+  private watch(silenceMs: number): void {
+    const { stream } = (this as unknown as { connection: { stream: Socket } }).connection;
+    stream.setTimeout(silenceMs, () => {
+      const { readyForQuery } = this as unknown as { readyForQuery: boolean };
+      if (!readyForQuery) stream.destroy(new Error('Connection terminated: the database is silent.'));
+    });
+  }
+}
+
+/**
+ * Creates the schema and runs the pending migrations, for `migrate.ts`. Safe to run from many instances at once: one
+ * works, the others wait for it. Waits up to 30 s for the database to come up. Statements are not bounded in time.
+ */
+export async function runMigrations(settings: DatabaseSettings): Promise<string[]> {
+  const schema = checkedSchema(settings.schema);
+  const lock = await connectPatiently(settings.url);
+  try {
+    await lock.query('select pg_advisory_lock(hashtextextended($1, 0))', [`parley.migrate.${schema}`]);
+    await lock.query(`create schema if not exists "${schema}"`);
+    const dataSource = new DataSource(
+      dataSourceOptions({
+        ...settings,
+        extra: {
+          statement_timeout: 0,
+          lock_timeout: 0,
+          idle_in_transaction_session_timeout: 0,
+          options: `-c search_path=${schema}`,
+          ...settings.extra,
+        },
+      }),
+    );
+    await dataSource.initialize();
+    try {
+      const done = await dataSource.runMigrations({ transaction: 'each' });
+      const names = done.map((migration) => migration.name);
+      log.info({ schema, names }, 'The database is migrated.');
+      return names;
+    } finally {
+      await dataSource.destroy();
+    }
+  } finally {
+    // Ending the connection releases the lock.
+    await lock.end();
+  }
+}
+
+async function connectPatiently(url: string): Promise<Client> {
+  const deadline = Date.now() + 30_000;
+  for (;;) {
+    const client = new Client({ connectionString: url, connectionTimeoutMillis: 5000 });
+    try {
+      await client.connect();
+      return client;
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+      log.info({ err: error }, 'The database is not up yet.');
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+  }
+}
+
+function checkedSchema(schema: string): string {
+  if (!/^[a-z_][a-z0-9_]{0,62}$/.test(schema)) throw new Error('The schema must be a plain lower-case name.');
+  return schema;
+}

@@ -1,0 +1,91 @@
+import { HttpException } from '@nestjs/common';
+import { ParleyError, errorCatalog, unavailable, type ErrorCode } from '@parley/contracts';
+
+/** SQLSTATE classes and codes that mean: not now. Connection, resources, shutdown, timeouts, lost races. */
+const databaseAway = /^(08...|53...|57P0[1-5]|57014|55P03|25P03|25P04|25006|40001|40P01|58...)$/;
+
+const networkAway = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ECONNABORTED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ERR_STREAM_DESTROYED',
+]);
+
+/** What pg, pg-pool, ioredis and amqplib say, without a code, when the other side is gone. */
+const messageAway =
+  /connection (terminated|ended|is closed|closed|error)|timeout exceeded when trying to connect|query read timeout|not queryable|stream isn't writeable|command timed out|max retries per request|channel (closed|ended)|^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY)\b/i;
+
+/** Whether the failure means that a backing service is away or too slow, rather than that we are wrong. */
+export function isBackingServiceAway(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const source = error as Error & { code?: unknown; driverError?: unknown };
+  if (source.driverError && source.driverError !== error && isBackingServiceAway(source.driverError))
+    return true;
+  if (typeof source.code === 'string' && (databaseAway.test(source.code) || networkAway.has(source.code)))
+    return true;
+  if (source.name === 'TimeoutError' || source.name === 'MaxRetriesPerRequestError') return true;
+  if (source.name === 'DriverAlreadyReleasedError' || source.name === 'QueryRunnerAlreadyReleasedError')
+    return true;
+  // Node reports a refused connection to a name with several addresses as an aggregate.
+  if (error instanceof AggregateError) return error.errors.some(isBackingServiceAway);
+  return messageAway.test(error.message);
+}
+
+/** Whether this is PostgreSQL's refusal of a second row with the same key; `constraint` narrows it to one index. */
+export function isUniqueViolation(error: unknown, constraint?: string): boolean {
+  if (!(error instanceof Error)) return false;
+  const source = ((error as { driverError?: unknown }).driverError ?? error) as {
+    code?: string;
+    constraint?: string;
+  };
+  return source.code === '23505' && (constraint === undefined || source.constraint === constraint);
+}
+
+/**
+ * Turns whatever was thrown into what the caller may see. Used by every door: HTTP, socket and broker.
+ * Anything unknown becomes `internal`, without its message.
+ */
+export function toParleyError(error: unknown): ParleyError {
+  if (error instanceof ParleyError) return error;
+  if (error instanceof HttpException) return fromStatus(error.getStatus(), error.message);
+  if (isBackingServiceAway(error)) return unavailable('A backing service is away. Try again.');
+  return fromParser(error) ?? new ParleyError('internal', 'Something went wrong on our side.');
+}
+
+function fromStatus(status: number, message: string): ParleyError {
+  const codes: Record<number, ErrorCode> = {
+    401: 'unauthenticated',
+    403: 'forbidden',
+    404: 'not_found',
+    409: 'conflict',
+    413: 'payload_too_large',
+    415: 'unsupported_media_type',
+    429: 'rate_limited',
+    503: 'unavailable',
+  };
+  if (status === 404) return new ParleyError('not_found', 'There is nothing at this address.');
+  const code = codes[status] ?? (status < 500 ? 'invalid_request' : 'internal');
+  return new ParleyError(code, code === 'internal' ? errorCatalog.internal.title : message);
+}
+
+/** Errors of the body parser and of the router carry a status and a type. */
+function fromParser(error: unknown): ParleyError | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { status, type } = error as { status?: unknown; type?: unknown };
+  if (type === 'entity.too.large') return new ParleyError('payload_too_large', 'The body is too large.');
+  if (type === 'encoding.unsupported' || type === 'charset.unsupported') {
+    return new ParleyError('unsupported_media_type', 'The body must be JSON in UTF-8.');
+  }
+  if (type === 'entity.parse.failed')
+    return new ParleyError('invalid_request', 'The body is not a JSON object.');
+  if (error instanceof URIError) return new ParleyError('invalid_request', 'The address is malformed.');
+  if (typeof status === 'number' && status >= 400 && status < 500)
+    return fromStatus(status, 'The request is malformed.');
+  return undefined;
+}

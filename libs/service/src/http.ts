@@ -1,0 +1,91 @@
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { ParleyError, limits } from '@parley/contracts';
+import { json, type NextFunction, type Request, type Response } from 'express';
+import { makeContext, runInContext } from './context';
+import { toParleyError } from './errors';
+import type { HealthRegistry } from './health';
+import { getLogger } from './logging';
+import { histogram } from './metrics';
+
+const log = getLogger('Http');
+
+const duration = histogram('http_request_duration_seconds', 'Time to answer, by route template.', [
+  'method',
+  'route',
+  'status',
+]);
+
+/** Routes that ask often and say nothing. */
+const quiet = /^\/(health|metrics)\b/;
+
+/** What every HTTP answer of every service has in common, before any route is looked at. */
+export function setUpHttp(app: NestExpressApplication, settings: { trustedProxies: string }): void {
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.set('trust proxy', settings.trustedProxies);
+  app.use(withContext);
+  app.use(measure);
+  app.use(refuseOtherMediaTypes);
+  app.use(json({ limit: limits.httpBodyBytesMax, type: 'application/json' }));
+  // Named here, because Nest would flatten the parser's errors to their messages.
+  app.use((error: unknown, _request: Request, _response: Response, next: NextFunction) =>
+    next(toParleyError(error)),
+  );
+}
+
+/** Counts the requests under way, so that draining can wait for them; while it drains, connections are not kept. */
+export class RequestTracker {
+  private underWay = 0;
+  private waiting: (() => void)[] = [];
+
+  constructor(private readonly health: HealthRegistry) {}
+
+  readonly middleware = (_request: Request, response: Response, next: NextFunction): void => {
+    this.underWay += 1;
+    if (this.health.draining) response.setHeader('Connection', 'close');
+    response.once('close', () => {
+      this.underWay -= 1;
+      if (this.underWay === 0) for (const done of this.waiting.splice(0)) done();
+    });
+    next();
+  };
+
+  /** Resolves once nothing is under way. The caller bounds it. */
+  idle(): Promise<void> {
+    if (this.underWay === 0) return Promise.resolve();
+    return new Promise((resolve) => this.waiting.push(resolve));
+  }
+}
+
+function withContext(request: Request, response: Response, next: NextFunction): void {
+  const context = makeContext({
+    requestId: request.headers['x-request-id'],
+    traceparent: request.headers.traceparent,
+  });
+  response.setHeader('X-Request-Id', context.requestId);
+  runInContext(context, next);
+}
+
+/** Rate, errors and duration by route template, never by path: paths hold ids and are without number. */
+function measure(request: Request, response: Response, next: NextFunction): void {
+  const start = process.hrtime.bigint();
+  response.once('finish', () => {
+    const seconds = Number(process.hrtime.bigint() - start) / 1e9;
+    const template: unknown = (request.route as { path?: unknown } | undefined)?.path;
+    const route = typeof template === 'string' ? template : 'unmatched';
+    duration.observe({ method: request.method, route, status: String(response.statusCode) }, seconds);
+    if (quiet.test(route)) return;
+    log.info(
+      { method: request.method, route, status: response.statusCode, ms: Math.round(seconds * 1e5) / 100 },
+      'request',
+    );
+  });
+  next();
+}
+
+function refuseOtherMediaTypes(request: Request, _response: Response, next: NextFunction): void {
+  const hasBody =
+    request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
+  if (!hasBody || request.is('application/json')) return next();
+  next(new ParleyError('unsupported_media_type', 'The body must be application/json.'));
+}

@@ -1,0 +1,105 @@
+import type { LoggerService } from '@nestjs/common';
+import pino, { type Logger } from 'pino';
+import { activeContext, traceIdOf } from './context';
+
+/**
+ * JSON lines on stdout. Nothing personal belongs here: no bodies, tokens, mail or network addresses. What a line needs
+ * is ids, codes, counts and durations; request and trace id are added by themselves.
+ */
+const identity: { service?: string; instance?: string } = {};
+
+const root = pino({
+  level: process.env.LOG_LEVEL || 'info',
+  base: undefined,
+  timestamp: pino.stdTimeFunctions.isoTime,
+  formatters: { level: (label) => ({ level: label }) },
+  serializers: { err: serializeError },
+  mixin() {
+    const context = activeContext();
+    if (!context) return { ...identity };
+    return { ...identity, requestId: context.requestId, traceId: traceIdOf(context) };
+  },
+});
+
+const loggers = new Map<string, Logger>();
+
+/** The logger of one part of the service, for example `getLogger('Outbox')`. Cheap: one per name. */
+export function getLogger(context: string): Logger {
+  let logger = loggers.get(context);
+  if (!logger) {
+    logger = root.child({ context });
+    loggers.set(context, logger);
+  }
+  return logger;
+}
+
+/** Names the process in every following line and sets the level of all loggers. */
+export function configureLogging(settings: { service: string; instance: string; level: string }): void {
+  identity.service = settings.service;
+  identity.instance = settings.instance;
+  root.level = settings.level;
+  for (const logger of loggers.values()) logger.level = settings.level;
+}
+
+/**
+ * Database errors quote the values that they choke on, so of those only the codes are written; of all others the
+ * message and the stack.
+ */
+export function serializeError(error: unknown): Record<string, unknown> {
+  if (!(error instanceof Error)) return { type: typeof error };
+  const source = error as Error & { code?: unknown; driverError?: object };
+  const database = (source.driverError ?? source) as {
+    code?: unknown;
+    severity?: unknown;
+    constraint?: unknown;
+    table?: unknown;
+  };
+  if (source.driverError || database.severity !== undefined) {
+    const stack = error.stack?.split('\n').filter((row) => row.startsWith('    at '));
+    return {
+      type: error.name,
+      code: database.code,
+      constraint: database.constraint,
+      table: database.table,
+      stack: stack?.join('\n'),
+    };
+  }
+  const cause = error.cause === undefined ? undefined : serializeError(error.cause);
+  return { type: error.name, message: error.message, code: source.code, stack: error.stack, cause };
+}
+
+/** Nest's own lines, in the same form. */
+export class NestLogger implements LoggerService {
+  log(message: unknown, ...rest: unknown[]): void {
+    this.write('info', message, rest);
+  }
+  warn(message: unknown, ...rest: unknown[]): void {
+    this.write('warn', message, rest);
+  }
+  error(message: unknown, ...rest: unknown[]): void {
+    this.write('error', message, rest);
+  }
+  fatal(message: unknown, ...rest: unknown[]): void {
+    this.write('fatal', message, rest);
+  }
+  /** Nest tells every route and module as it starts; that is detail. */
+  debug(message: unknown, ...rest: unknown[]): void {
+    this.write('debug', message, rest);
+  }
+  verbose(message: unknown, ...rest: unknown[]): void {
+    this.write('trace', message, rest);
+  }
+
+  /** Nest passes the context last, and before it, for errors, a stack. */
+  private write(
+    level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal',
+    message: unknown,
+    rest: unknown[],
+  ) {
+    const last = rest.at(-1);
+    const logger = getLogger(typeof last === 'string' && !last.includes('\n') ? last : 'Nest');
+    if (message instanceof Error) logger[level]({ err: message }, message.name);
+    else if (typeof message === 'string') logger[level](message);
+    else logger[level]('A message that is not text was logged.');
+  }
+}

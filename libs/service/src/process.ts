@@ -1,0 +1,29 @@
+import { getLogger } from './logging';
+
+/**
+ * Ties the process's life to its service: SIGTERM and SIGINT drain it, within a bound; an error that nobody handled ends
+ * the process at once, since after it nothing is known to be right, and a supervisor starts a fresh one.
+ */
+export function ownProcess(close: () => Promise<void>, drainTimeoutMs: number): void {
+  const log = getLogger('Process');
+  const crash = (kind: string) => (error: unknown) => {
+    log.fatal({ err: error }, `The process ends: ${kind}.`);
+    process.exit(1);
+  };
+  process.on('unhandledRejection', crash('unhandled rejection'));
+  process.on('uncaughtException', crash('uncaught exception'));
+
+  const drain = (signal: NodeJS.Signals) => {
+    log.info({ signal }, 'A signal asks the service to end.');
+    setTimeout(() => {
+      log.error('Draining took too long; the process ends now.');
+      process.exit(1);
+    }, drainTimeoutMs).unref();
+    close().then(
+      () => process.exit(0),
+      (error: unknown) => crash('draining failed')(error),
+    );
+  };
+  process.once('SIGTERM', drain);
+  process.once('SIGINT', drain);
+}

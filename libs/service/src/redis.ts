@@ -1,0 +1,41 @@
+import { Redis, type RedisOptions } from 'ioredis';
+import { getLogger } from './logging';
+
+const log = getLogger('Redis');
+
+/**
+ * A client that answers or fails within a second and never queues: without a connection every command rejects at once.
+ * It reconnects by itself, for ever, with a growing and jittered wait (up to 2 s).
+ */
+export function createRedis(url: string, options: RedisOptions = {}): Redis {
+  const redis = new Redis(url, {
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    connectTimeout: 1000,
+    commandTimeout: 1000,
+    keepAlive: 1000,
+    retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 6), 2000) * (0.5 + Math.random() / 2),
+    ...options,
+  });
+  let away = false;
+  redis.on('error', (error: Error) => {
+    // One line for each outage, not one for each attempt.
+    if (!away) log.warn({ code: (error as NodeJS.ErrnoException).code, name: error.name }, 'Redis is away.');
+    away = true;
+  });
+  redis.on('ready', () => {
+    if (away) log.info('Redis is back.');
+    away = false;
+  });
+  return redis;
+}
+
+/** Closes politely where there is a connection, and at once where there is none. */
+export async function closeRedis(redis: Redis): Promise<void> {
+  try {
+    if (redis.status === 'ready') await redis.quit();
+  } catch {
+    // The connection broke while we said goodbye, which is as good.
+  }
+  redis.disconnect();
+}
