@@ -11,3 +11,6 @@ export * from './socket';
 export * from './events';
 export * from './commands';
 export * from './topology';
+export * from './http/routes';
+export * from './http/operations';
+export { deleteMessageBody } from './http/messages';
