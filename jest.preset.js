@@ -7,6 +7,9 @@ const esm = ['jose', 'uuid', 'nodemailer', 'otplib', '@otplib', '@scure', '@nobl
 module.exports = {
   testEnvironment: 'node',
   testEnvironmentOptions: { customExportConditions: ['@parley/source', 'node', 'require', 'default'] },
+  globalSetup: `${__dirname}/libs/testing/jest/global-setup.js`,
+  globalTeardown: `${__dirname}/libs/testing/jest/global-teardown.js`,
+  setupFilesAfterEnv: [`${__dirname}/libs/testing/jest/setup.js`],
   testMatch: ['<rootDir>/src/**/*.spec.ts'],
   transform: { '^.+\\.(ts|m?js)$': ['@swc/jest', { ...swc, swcrc: false }] },
   transformIgnorePatterns: [`/node_modules/(?!(${esm.join('|')})/)`],

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { exportJWK, generateKeyPair } from 'jose';
 import { v7 as uuid } from 'uuid';
@@ -9,20 +9,30 @@ export interface KeyFiles {
   privateFile: string;
 }
 
-/** The key files under `dir`/keys, made with one fresh key at the first call. */
+/**
+ * The key files under `dir`/keys, made with one fresh key at the first call. Both appear together, by the rename of
+ * their folder, so that of two processes that do this at once both end up with the same key.
+ */
 export async function ensureKeys(dir: string): Promise<KeyFiles> {
   const folder = join(dir, 'keys');
   const files = {
     publicFile: join(folder, 'public.jwks.json'),
     privateFile: join(folder, 'private.jwks.json'),
   };
-  if (existsSync(files.publicFile) && existsSync(files.privateFile)) return files;
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  if (existsSync(folder)) return files;
   const { privateKey } = await generateKeyPair('ES256', { extractable: true });
   const jwk = { ...(await exportJWK(privateKey)), kid: uuid(), alg: 'ES256', use: 'sig' };
   const { d: _private, ...publicJwk } = jwk;
-  write(files.privateFile, { keys: [jwk] });
-  write(files.publicFile, { keys: [publicJwk] });
+  mkdirSync(dir, { recursive: true });
+  const draft = mkdtempSync(`${folder}-`);
+  write(join(draft, 'private.jwks.json'), { keys: [jwk] });
+  write(join(draft, 'public.jwks.json'), { keys: [publicJwk] });
+  try {
+    renameSync(draft, folder);
+  } catch (error) {
+    if (!existsSync(folder)) throw error;
+    rmSync(draft, { recursive: true });
+  }
   return files;
 }
 
@@ -40,6 +50,5 @@ export function readJwks<Key>(file: string): Key[] {
 }
 
 function write(file: string, content: unknown): void {
-  writeFileSync(`${file}.new`, `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 });
-  renameSync(`${file}.new`, file);
+  writeFileSync(file, `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 });
 }

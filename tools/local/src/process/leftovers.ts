@@ -5,7 +5,7 @@ import {
   removePidFile,
   signalQuietly,
   waitUntilGone,
-} from './process-table.js';
+} from './process-table';
 
 /** How each kind of process is asked to stop; everything else understands SIGTERM. */
 const STOP_SIGNALS: Record<string, NodeJS.Signals> = { postgres: 'SIGINT' };

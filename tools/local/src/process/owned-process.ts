@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { LocalError } from '../system/local-error.js';
+import { LocalError } from '../system/local-error';
 import {
   markOf,
   processTree,
@@ -11,7 +11,7 @@ import {
   signalQuietly,
   waitUntilGone,
   writePidFile,
-} from './process-table.js';
+} from './process-table';
 
 export interface ProcessSpec {
   /** Unique under `dir`; names the pid file. */

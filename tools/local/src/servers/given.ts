@@ -1,7 +1,7 @@
 import Redis from 'ioredis';
 import { Client } from 'pg';
-import { LocalError } from '../system/local-error.js';
-import type { Server, ServerName } from './server.js';
+import { LocalError } from '../system/local-error';
+import type { Server, ServerName } from './server';
 
 /** Servers that run already, as the environment names them. */
 export interface GivenServers {

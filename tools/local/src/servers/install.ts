@@ -1,8 +1,8 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { LocalError } from '../system/local-error.js';
-import { type Binaries, findBinaries } from './binaries.js';
+import { LocalError } from '../system/local-error';
+import { type Binaries, findBinaries } from './binaries';
 
 const run = promisify(execFile);
 const POLICY_FILE = '/usr/sbin/policy-rc.d';

@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto';
 import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client } from 'pg';
-import { inheritedEnvironment, OwnedProcess } from '../process/owned-process.js';
-import { processTree, waitUntilGone } from '../process/process-table.js';
-import type { Server, ServerOptions } from './server.js';
+import { inheritedEnvironment, OwnedProcess } from '../process/owned-process';
+import { processTree, waitUntilGone } from '../process/process-table';
+import type { Server, ServerOptions } from './server';
 
 export interface PostgresPlan {
   /** The run directory; data goes to `<dir>/postgres`. */

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
-import { OwnedProcess } from '../process/owned-process.js';
-import type { RabbitServer } from './server.js';
+import { OwnedProcess } from '../process/owned-process';
+import type { RabbitServer } from './server';
 
 export interface RabbitPlan {
   /** The run directory; data goes to `<dir>/rabbitmq`. */

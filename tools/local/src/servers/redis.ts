@@ -1,8 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Redis from 'ioredis';
-import { OwnedProcess } from '../process/owned-process.js';
-import type { Server, ServerOptions } from './server.js';
+import { OwnedProcess } from '../process/owned-process';
+import type { Server, ServerOptions } from './server';
 
 export interface RedisPlan {
   /** The run directory; data goes to `<dir>/<name>`. */
@@ -73,6 +73,7 @@ async function answers(url: string): Promise<boolean> {
   const client = new Redis(url, {
     lazyConnect: true,
     connectTimeout: 2_000,
+    disconnectTimeout: 100,
     retryStrategy: () => null,
     maxRetriesPerRequest: 0,
   });

@@ -1,13 +1,13 @@
 import { mkdirSync, realpathSync } from 'node:fs';
-import { stopLeftovers } from '../process/leftovers.js';
-import { keepPort, releasePort } from '../system/ports.js';
-import { loadState, saveState } from '../system/state.js';
-import { requireBinaries } from './install.js';
-import { type GivenServers, givenServer } from './given.js';
-import { postgresServer } from './postgres.js';
-import { rabbitServer } from './rabbitmq.js';
-import { redisServer } from './redis.js';
-import type { RabbitServer, Server, ServerOptions } from './server.js';
+import { stopLeftovers } from '../process/leftovers';
+import { keepPort, releasePort } from '../system/ports';
+import { loadState, saveState } from '../system/state';
+import { requireBinaries } from './install';
+import { type GivenServers, givenServer } from './given';
+import { postgresServer } from './postgres';
+import { rabbitServer } from './rabbitmq';
+import { redisServer } from './redis';
+import type { RabbitServer, Server, ServerOptions } from './server';
 
 export interface Servers {
   readonly postgres: Server;

@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
-import { LocalError } from './local-error.js';
+import { LocalError } from './local-error';
 
 /**
  * Ports are taken below the kernel's range for outgoing connections (32768 and up on Linux, 49152 on others). Inside

@@ -1,0 +1,5 @@
+export { freshDatabase, freshRedis, freshVhost } from './fresh';
+export { managementRequest } from './management';
+export { privateRedis } from './private-redis';
+export { testServers, type TestServers } from './servers';
+export { accessTokenFor, testKeys, ticketFor, type TokenOptions } from './tokens';

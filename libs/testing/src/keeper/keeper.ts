@@ -1,0 +1,71 @@
+import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { givenServers, type Servers, startServers } from '@parley/tool-local';
+import type { TestServers } from '../servers';
+import { startPruning } from './prune';
+
+/**
+ * `keeper.ts DIR [RUN_PID]` starts PostgreSQL, Redis and RabbitMQ for tests under DIR, writes their addresses to
+ * DIR/servers.json, and keeps them until SIGTERM, SIGINT or, when RUN_PID is given, the end of that process.
+ * Then it kills the servers (nobody needs the data) and removes DIR.
+ */
+async function keep(dir: string, runPid: number | undefined): Promise<void> {
+  mkdirSync(dir, { recursive: true });
+  chmodSync(dir, 0o711);
+  let servers: Servers | undefined;
+  let ending = false;
+  const end = async (): Promise<void> => {
+    if (ending) return;
+    ending = true;
+    await servers?.kill();
+    rmSync(dir, { recursive: true, force: true });
+    process.exit(0);
+  };
+  process.on('SIGTERM', () => void end());
+  process.on('SIGINT', () => void end());
+  if (runPid !== undefined) setInterval(() => isGone(runPid) && void end(), 500);
+  writeFileSync(join(dir, 'keeper.pid'), String(process.pid));
+  try {
+    servers = await startServers(dir, { durable: false, given: givenServers(process.env), onProgress: say });
+  } catch (error) {
+    writeWhole(join(dir, 'failure.txt'), String(error));
+    throw error;
+  }
+  const addresses: TestServers = {
+    keeperPid: process.pid,
+    databaseUrl: servers.postgres.url,
+    redisUrl: servers.redis.url,
+    amqpUrl: servers.rabbitmq.url,
+    amqpManagementUrl: servers.rabbitmq.managementUrl,
+  };
+  writeWhole(join(dir, 'servers.json'), JSON.stringify(addresses));
+  if (runPid === undefined) {
+    startPruning(addresses);
+    say('Test servers are up; jest runs in this workspace use them until Ctrl-C.');
+  }
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+function writeWhole(file: string, text: string): void {
+  writeFileSync(`${file}.new`, text, { mode: 0o600 });
+  renameSync(`${file}.new`, file);
+}
+
+function isGone(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+const [dir, runPid] = process.argv.slice(2);
+if (!dir) throw new Error('usage: keeper.ts DIR [RUN_PID]');
+keep(dir, runPid === undefined ? undefined : Number(runPid)).catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+});

@@ -1,0 +1,94 @@
+import { spawn } from 'node:child_process';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** The servers that the suites of one run share; each suite takes its own part of them (see fresh.ts). */
+export interface TestServers {
+  keeperPid: number;
+  databaseUrl: string;
+  redisUrl: string;
+  amqpUrl: string;
+  amqpManagementUrl: string;
+}
+
+const WORKSPACE = resolve(__dirname, '../../..');
+/** Where `npm run test:servers` keeps servers for many runs. */
+const LASTING_DIR = join(WORKSPACE, '.local', 'test');
+const START_TIMEOUT_MS = 600_000;
+
+let known: Promise<TestServers> | undefined;
+
+/**
+ * The servers of this run. The first spec of a run that asks starts them, in a process of their own that all jest
+ * workers share; where `npm run test:servers` runs, its servers are used.
+ */
+export function testServers(): Promise<TestServers> {
+  known ??= find();
+  return known;
+}
+
+async function find(): Promise<TestServers> {
+  const lasting = read(LASTING_DIR);
+  if (lasting && isAlive(lasting.keeperPid)) return lasting;
+  const dir = runDir();
+  if (isFirst(dir)) startKeeper(dir);
+  return waitFor(dir);
+}
+
+/** The directory of this jest run, as jest/global-setup.js made it. */
+export function runDir(): string {
+  const dir = process.env['PARLEY_TEST_DIR'];
+  if (!dir) throw new Error('PARLEY_TEST_DIR is not set: run jest with the jest.preset.js of this workspace');
+  return dir;
+}
+
+/** Of all workers that ask at once, mkdir lets exactly one succeed. */
+function isFirst(dir: string): boolean {
+  try {
+    mkdirSync(join(dir, 'starting'));
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+function startKeeper(dir: string): void {
+  const log = openSync(join(dir, 'keeper.log'), 'a');
+  const register = join(WORKSPACE, 'libs/testing/jest/register.js');
+  const keeper = join(__dirname, 'keeper/keeper.ts');
+  const runPid = process.env['PARLEY_TEST_RUN_PID'] ?? '';
+  spawn(process.execPath, ['--conditions=@parley/source', '-r', register, keeper, dir, runPid], {
+    detached: true,
+    stdio: ['ignore', log, log],
+  }).unref();
+  closeSync(log);
+}
+
+async function waitFor(dir: string): Promise<TestServers> {
+  const end = performance.now() + START_TIMEOUT_MS;
+  for (;;) {
+    const servers = read(dir);
+    if (servers) return servers;
+    const failure = join(dir, 'failure.txt');
+    if (existsSync(failure))
+      throw new Error(`the test servers did not start: ${readFileSync(failure, 'utf8')}`);
+    if (performance.now() > end) throw new Error(`the test servers did not start, see ${dir}/keeper.log`);
+    await delay(50);
+  }
+}
+
+function read(dir: string): TestServers | undefined {
+  const file = join(dir, 'servers.json');
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as TestServers) : undefined;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
