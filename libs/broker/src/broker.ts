@@ -1,0 +1,213 @@
+import { EventEmitter } from 'node:events';
+import type { QueueSpec, ServiceName } from '@parley/contracts';
+import { exchanges, unavailable } from '@parley/contracts';
+import type { Channel, ChannelModel, ConfirmChannel, Options } from 'amqplib';
+import { connect } from 'amqplib';
+
+/** What of pino's interface this library calls. */
+export interface Logger {
+  info(details: object, message: string): void;
+  warn(details: object, message: string): void;
+  error(details: object, message: string): void;
+}
+
+/** How a trace context passes through; a service gives its own, which rests on AsyncLocalStorage. */
+export interface TraceCarrier {
+  /** The W3C traceparent of what is being handled now. */
+  current(): string | undefined;
+  run<T>(traceparent: string | undefined, handle: () => T): T;
+}
+
+export interface BrokerOptions {
+  /** amqp:// or amqps:// with user, password and virtual host. */
+  url: string;
+  service: ServiceName;
+  /** Unique per process start: queues of an instance are named by it. */
+  instanceId: string;
+  logger: Logger;
+  trace?: TraceCarrier;
+}
+
+/** Declares queues and consumers on a connection; run again on every reconnection. */
+export type Setup = (connection: ChannelModel) => Promise<void>;
+
+const RECONNECT_MS_MIN = 100;
+const RECONNECT_MS_MAX = 2000;
+const CONNECT_TIMEOUT_MS = 3000;
+const HEARTBEAT_S = 5;
+
+/**
+ * One connection to RabbitMQ that comes back by itself. Emits `connected` after every setup has run and `disconnected`
+ * when the connection is lost. Publishing while disconnected drops the message: everything sent here is either retried
+ * by its asker or refilled from the log.
+ */
+export class Broker extends EventEmitter {
+  connected = false;
+  private connection?: ChannelModel;
+  private publisher?: Channel;
+  private confirmer?: ConfirmChannel;
+  private readonly setups: Setup[] = [];
+  private stopping = false;
+  private attempt = 0;
+  private loop?: Promise<void>;
+  private wake?: () => void;
+
+  constructor(readonly options: BrokerOptions) {
+    super();
+    this.setMaxListeners(50);
+  }
+
+  /** Registers a setup; it runs at once when connected, and on every reconnection. */
+  async onConnection(setup: Setup): Promise<void> {
+    this.setups.push(setup);
+    if (this.connected && this.connection) await setup(this.connection);
+  }
+
+  /** Starts connecting in the background. Resolves at once: a service starts without its broker and says so. */
+  start(): void {
+    this.loop ??= this.run();
+  }
+
+  async stop(): Promise<void> {
+    this.stopping = true;
+    this.wake?.();
+    const connection = this.connection;
+    if (connection) await connection.close().catch(() => undefined);
+    await this.loop;
+  }
+
+  /** Resolves once connected; for start-up code that cannot go on without. */
+  async whenConnected(): Promise<void> {
+    if (this.connected) return;
+    await new Promise<void>((resolve) => this.once('connected', resolve));
+  }
+
+  /** Publishes without waiting. False when the broker is away or its socket is full beyond the high-water mark. */
+  publish(exchange: string, key: string, body: string, options: Options.Publish = {}): boolean {
+    if (!this.publisher) return false;
+    try {
+      return this.publisher.publish(exchange, key, Buffer.from(body), options);
+    } catch {
+      return false; // The channel closed under our hands; the close handler reconnects.
+    }
+  }
+
+  /** Publishes persistently and resolves when the broker has taken it to heart; rejects with `unavailable`. */
+  async publishConfirmed(exchange: string, key: string, body: unknown): Promise<void> {
+    const channel = this.confirmer;
+    if (!channel) throw unavailable('The broker is away.');
+    await new Promise<void>((resolve, reject) => {
+      const content = Buffer.from(JSON.stringify(body));
+      const onClose = () => reject(unavailable('The broker went away.'));
+      channel.once('close', onClose);
+      channel.publish(exchange, key, content, { persistent: true }, (error: unknown) => {
+        channel.off('close', onClose);
+        if (error) reject(unavailable('The broker refused a message.'));
+        else resolve();
+      });
+    });
+  }
+
+  /** Calls back with every command that no queue took. */
+  onReturn(callback: (queue: string, content: Buffer) => void): void {
+    this.on('return', callback);
+  }
+
+  private async run(): Promise<void> {
+    while (!this.stopping) {
+      try {
+        await this.connectOnce();
+      } catch (error) {
+        this.options.logger.warn({ error: String(error), attempt: this.attempt }, 'broker: cannot connect');
+      }
+      if (this.stopping) return;
+      const boundMs = Math.min(RECONNECT_MS_MAX, RECONNECT_MS_MIN * 2 ** Math.min(this.attempt, 5));
+      this.attempt += 1;
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, boundMs * (0.5 + Math.random() / 2));
+        this.wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+  }
+
+  /** Connects, sets everything up, and returns when the connection has ended. */
+  private async connectOnce(): Promise<void> {
+    const url = new URL(this.options.url);
+    url.searchParams.set('heartbeat', String(HEARTBEAT_S));
+    const connection = await connect(url.toString(), {
+      noDelay: true,
+      timeout: CONNECT_TIMEOUT_MS,
+      clientProperties: { connection_name: `${this.options.service}.${this.options.instanceId}` },
+    });
+    const closed = new Promise<void>((resolve) => connection.once('close', () => resolve()));
+    connection.on('error', (error: Error) => {
+      this.options.logger.warn({ error: error.message }, 'broker: connection error');
+    });
+    try {
+      this.connection = connection;
+      await this.setUp(connection);
+      this.connected = true;
+      this.attempt = 0;
+      this.options.logger.info({}, 'broker: connected');
+      this.emit('connected');
+      await closed;
+    } finally {
+      const was = this.connected;
+      this.connected = false;
+      this.connection = undefined;
+      this.publisher = undefined;
+      this.confirmer = undefined;
+      if (was) this.emit('disconnected');
+      await connection.close().catch(() => undefined);
+    }
+  }
+
+  private async setUp(connection: ChannelModel): Promise<void> {
+    const publisher = await connection.createChannel();
+    const confirmer = await connection.createConfirmChannel();
+    // A channel that dies takes its consumers with it, so the whole connection is made anew.
+    closeTogether(connection, publisher, this.options.logger);
+    closeTogether(connection, confirmer, this.options.logger);
+    for (const { name, type } of Object.values(exchanges)) {
+      await publisher.assertExchange(name, type, { durable: true });
+    }
+    publisher.on('return', (message: { fields: { routingKey: string }; content: Buffer }) => {
+      this.emit('return', message.fields.routingKey, message.content);
+    });
+    this.publisher = publisher;
+    this.confirmer = confirmer;
+    for (const setup of this.setups) await setup(connection);
+  }
+}
+
+/** Ends the connection when one of its channels ends with an error: half a connection is worse than none. */
+export function closeTogether(connection: ChannelModel, channel: Channel, logger: Logger): void {
+  channel.on('error', (error: Error) => {
+    logger.warn({ error: error.message }, 'broker: channel error');
+    connection.close().catch(() => undefined);
+  });
+}
+
+/** Declares a queue as the topology has it. */
+export async function assertQueue(
+  channel: Channel,
+  spec: QueueSpec,
+  extra: Record<string, unknown> = {},
+): Promise<void> {
+  await channel.assertQueue(spec.name, {
+    durable: spec.durable,
+    exclusive: spec.exclusive,
+    autoDelete: false,
+    arguments: {
+      'x-max-length': spec.lengthMax,
+      'x-overflow': 'drop-head',
+      ...(spec.bytesMax !== undefined && { 'x-max-length-bytes': spec.bytesMax }),
+      ...(spec.ttlMs !== undefined && { 'x-message-ttl': spec.ttlMs }),
+      ...(spec.expiresMs !== undefined && { 'x-expires': spec.expiresMs }),
+      ...extra,
+    },
+  });
+}

@@ -1,0 +1,180 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { EventEnvelope, HeadsEnvelope, PartitionRows } from '@parley/contracts';
+import { controlKeys, PARTITIONS, partitionsOfLane, queues } from '@parley/contracts';
+import type { Broker } from './broker';
+import type { ControlInbox } from './control';
+import { LaneConsumer } from './lanes';
+import type { Membership } from './membership';
+import type { Requester } from './requester';
+import { RowSequencer } from './sequencer';
+
+/** What a service that keeps state from the log implements. */
+export interface FeedHandler {
+  /**
+   * The applied position of each of these partitions, from where it is stored with the state; 0 when there is none.
+   * A store that holds another epoch drops its state and answers 0, whereupon everything is replayed.
+   */
+  load(partitions: number[], epoch: string): Promise<Map<number, number>>;
+  /** Stores what the rows say and the new position of each partition in one durable write. */
+  apply(batch: PartitionRows[]): Promise<void>;
+}
+
+export interface LaneFeedOptions {
+  broker: Broker;
+  control: ControlInbox;
+  requester: Requester;
+  membership: Membership;
+  handler: FeedHandler;
+  onGap?(partition: number, rows: number): void;
+}
+
+const ASK_AGAIN_MS = 500;
+
+/**
+ * Feeds a service from the log: takes its share of the lanes, puts rows into order, fetches what is missing, and
+ * acknowledges an envelope once its rows are stored. Ordering and repair are RowSequencer's, sharing is LaneConsumer's.
+ */
+export class LaneFeed {
+  private epoch?: string;
+  private learning?: Promise<string>;
+  private readonly sequencer: RowSequencer;
+  private readonly consumer: LaneConsumer;
+  /** Partitions whose stored position is ahead of the log: stopped until an operator has looked. */
+  private readonly halted = new Set<number>();
+  private stopped = false;
+
+  constructor(private readonly options: LaneFeedOptions) {
+    const { broker, handler, membership, control } = options;
+    this.sequencer = new RowSequencer({
+      replay: (partition, after, limit) => this.replay(partition, after, limit),
+      apply: (batch) => handler.apply(batch),
+      onGap: options.onGap,
+      logger: broker.options.logger,
+    });
+    this.consumer = new LaneConsumer({
+      broker,
+      membership,
+      queue: (lane) => queues.lane(broker.options.service, lane),
+      onTake: (lane) => this.take(lane),
+      onDrop: (lane) => partitionsOfLane(lane).forEach((partition) => this.sequencer.unfollow(partition)),
+      onEnvelope: (envelope, ack) => this.receive(envelope, ack),
+    });
+    control.on(controlKeys.heads, (body) => this.hearHeads(body as HeadsEnvelope));
+  }
+
+  start(): void {
+    this.consumer.start();
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    await this.consumer.stop();
+    await this.sequencer.idle();
+    await this.sequencer.stop();
+  }
+
+  /** The applied position of a partition that this instance feeds. */
+  position(partition: number): number | undefined {
+    return this.sequencer.position(partition);
+  }
+
+  lag(): number {
+    return this.sequencer.lag();
+  }
+
+  lanes(): number[] {
+    return this.consumer.lanes();
+  }
+
+  /** The epoch in force, once known. */
+  currentEpoch(): string | undefined {
+    return this.epoch;
+  }
+
+  /** Why this instance does not do its part; undefined when it does. */
+  trouble(): string | undefined {
+    if (this.epoch === undefined) return 'the epoch is not known yet';
+    if (this.halted.size > 0) return `ahead of the log in partitions ${[...this.halted].join(', ')}`;
+    return undefined;
+  }
+
+  private async take(lane: number): Promise<void> {
+    const partitions = partitionsOfLane(lane);
+    const epoch = await this.learnEpoch();
+    const stored = await this.options.handler.load(partitions, epoch);
+    for (const partition of partitions) {
+      const position = stored.get(partition) ?? 0;
+      const { head } = await this.replay(partition, position, 0);
+      if (position > head) {
+        this.halted.add(partition);
+        this.options.broker.options.logger.error(
+          { partition, position, head },
+          'feed: ahead of the log, stopped',
+        );
+        continue;
+      }
+      this.halted.delete(partition);
+      this.sequencer.follow(partition, position);
+      if (position < head) this.sequencer.catchUp(partition);
+    }
+  }
+
+  private receive(envelope: EventEnvelope, ack: () => void): void {
+    if (envelope.epoch === this.epoch) {
+      this.sequencer.offer(envelope.partitions, ack);
+      return;
+    }
+    ack();
+    void this.relearnEpoch();
+  }
+
+  private hearHeads({ epoch, heads }: HeadsEnvelope): void {
+    if (this.epoch === undefined) return;
+    if (epoch !== this.epoch) {
+      void this.relearnEpoch();
+      return;
+    }
+    for (const [partition, head] of Object.entries(heads)) this.sequencer.announce(Number(partition), head);
+  }
+
+  private async replay(partition: number, after: number, limit: number) {
+    const page = await this.options.requester.query('messaging.replay', { partition, after, limit });
+    if (page.epoch !== this.epoch) {
+      void this.relearnEpoch();
+      throw new Error('the log has another epoch');
+    }
+    return page;
+  }
+
+  /** An envelope told of another epoch: only messaging's own word counts. A new one means to begin afresh. */
+  private async relearnEpoch(): Promise<void> {
+    const before = this.epoch;
+    if (this.learning || before === undefined) return;
+    this.epoch = undefined;
+    const now = await this.learnEpoch();
+    if (now !== before) this.consumer.retake();
+  }
+
+  private learnEpoch(): Promise<string> {
+    if (this.epoch !== undefined) return Promise.resolve(this.epoch);
+    this.learning ??= this.askEpoch().finally(() => (this.learning = undefined));
+    return this.learning;
+  }
+
+  private async askEpoch(): Promise<string> {
+    for (;;) {
+      try {
+        const { epoch, partitions } = await this.options.requester.query('messaging.epoch', {});
+        if (partitions !== PARTITIONS) {
+          throw new Error(`messaging has ${partitions} partitions, this service ${PARTITIONS}`);
+        }
+        this.epoch = epoch;
+        return epoch;
+      } catch (error) {
+        if (this.stopped) throw error;
+        this.options.broker.options.logger.warn({ error: String(error) }, 'feed: cannot learn the epoch');
+        await delay(ASK_AGAIN_MS);
+      }
+    }
+  }
+}

@@ -1,0 +1,125 @@
+import type { EventEnvelope, QueueSpec } from '@parley/contracts';
+import { exchanges, LANES } from '@parley/contracts';
+import type { Channel, ChannelModel } from 'amqplib';
+import type { Broker } from './broker';
+import { assertQueue, closeTogether } from './broker';
+import type { Membership } from './membership';
+import { assign } from './rendezvous';
+
+export interface LaneConsumerOptions {
+  broker: Broker;
+  membership: Membership;
+  queue(lane: number): QueueSpec;
+  /** Called before the first envelope of a lane is delivered to this instance. A rejection is tried again. */
+  onTake(lane: number): Promise<void>;
+  onDrop(lane: number): void;
+  /** `ack` says that everything up to and with this envelope is dealt with. */
+  onEnvelope(envelope: EventEnvelope, ack: () => void): void;
+}
+
+const PREFETCH = 400;
+const RETAKE_MS = 500;
+
+/**
+ * Takes the event lanes for which this instance ranks first among the instances of its service. Of two that take the
+ * same lane for a moment only one is served, for the queues have a single active consumer.
+ */
+export class LaneConsumer {
+  private channel?: Channel;
+  /** Lane to consumer tag. */
+  private readonly taken = new Map<number, string>();
+  private work: Promise<void> = Promise.resolve();
+  private stopped = false;
+  private unsubscribe?: () => void;
+
+  constructor(private readonly options: LaneConsumerOptions) {}
+
+  start(): void {
+    const { broker, membership } = this.options;
+    void broker.onConnection((connection) => this.setUp(connection));
+    broker.on('disconnected', () => {
+      this.channel = undefined;
+      for (const lane of this.taken.keys()) this.options.onDrop(lane);
+      this.taken.clear();
+    });
+    this.unsubscribe = membership.onChange(broker.options.service, () => this.rebalance());
+  }
+
+  /** Stops taking envelopes; those delivered already may still be acknowledged. */
+  async stop(): Promise<void> {
+    this.unsubscribe?.();
+    this.stopped = true;
+    this.rebalance();
+    await this.work;
+  }
+
+  lanes(): number[] {
+    return [...this.taken.keys()];
+  }
+
+  /** Drops and takes every lane anew, so that `onTake` reads its positions again. */
+  retake(): void {
+    this.enqueue(async () => {
+      for (const lane of [...this.taken.keys()]) await this.drop(lane);
+    });
+    this.rebalance();
+  }
+
+  private async setUp(connection: ChannelModel): Promise<void> {
+    const channel = await connection.createChannel();
+    closeTogether(connection, channel, this.options.broker.options.logger);
+    await channel.prefetch(PREFETCH, true);
+    // All lanes exist from the first instance on: a lane that nobody takes yet collects its backlog.
+    for (let lane = 0; lane < LANES; lane++) {
+      const queue = this.options.queue(lane);
+      await assertQueue(channel, queue, { 'x-single-active-consumer': true });
+      await channel.bindQueue(queue.name, exchanges.events.name, `lane.${lane}`);
+    }
+    this.channel = channel;
+    this.rebalance();
+  }
+
+  private rebalance(): void {
+    this.enqueue(async () => {
+      const { broker, membership } = this.options;
+      const { service, instanceId } = broker.options;
+      const owners = this.stopped ? [] : assign(LANES, membership.instances(service));
+      for (const lane of [...this.taken.keys()]) if (owners[lane] !== instanceId) await this.drop(lane);
+      for (let lane = 0; lane < LANES; lane++) {
+        if (owners[lane] === instanceId && !this.taken.has(lane)) await this.take(lane);
+      }
+    });
+  }
+
+  private enqueue(step: () => Promise<void>): void {
+    this.work = this.work.then(step).catch((error: unknown) => {
+      this.options.broker.options.logger.warn(
+        { error: String(error) },
+        'lanes: cannot rebalance, trying again',
+      );
+      if (!this.stopped) setTimeout(() => this.rebalance(), RETAKE_MS).unref();
+    });
+  }
+
+  private async take(lane: number): Promise<void> {
+    const channel = this.channel;
+    if (!channel) return;
+    await this.options.onTake(lane);
+    if (channel !== this.channel) return;
+    const { consumerTag } = await channel.consume(this.options.queue(lane).name, (message) => {
+      if (!message) return;
+      const envelope = JSON.parse(message.content.toString()) as EventEnvelope;
+      this.options.onEnvelope(envelope, () => {
+        if (channel === this.channel) channel.ack(message);
+      });
+    });
+    this.taken.set(lane, consumerTag);
+  }
+
+  private async drop(lane: number): Promise<void> {
+    const tag = this.taken.get(lane);
+    this.taken.delete(lane);
+    if (tag !== undefined) await this.channel?.cancel(tag);
+    this.options.onDrop(lane);
+  }
+}

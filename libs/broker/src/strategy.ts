@@ -1,0 +1,155 @@
+import type { CommandName, QueryName, QueueSpec, ServiceName } from '@parley/contracts';
+import { commands, exchanges, ParleyError, parse, queries, queues, unavailable } from '@parley/contracts';
+import type { CustomTransportStrategy, MessageHandler } from '@nestjs/microservices';
+import { Server } from '@nestjs/microservices';
+import type { ChannelModel, ConsumeMessage } from 'amqplib';
+import { isObservable, lastValueFrom } from 'rxjs';
+import type { Broker } from './broker';
+import { assertQueue, closeTogether } from './broker';
+import { ReplySender } from './replies';
+import { EventSubscription } from './subscription';
+import type { ReplyEntry, RequestEntry, RequestEnvelope } from './wire';
+import { replyStatus } from './wire';
+
+/** A queue of events bound to an exchange; each message goes to the @EventPattern of the exchange's name. */
+export interface Subscription {
+  exchange: keyof typeof exchanges;
+  queue: QueueSpec;
+  /** Routing keys; `#` for all of a topic exchange. */
+  keys: string[];
+}
+
+export interface Serves {
+  /** Answers `<service>.queries`. */
+  queries?: boolean;
+  /** Answers this instance's command queue: messaging only. */
+  commands?: boolean;
+  subscriptions?: Subscription[];
+}
+
+/** What a command handler needs beside the data: under which term its partition was addressed. */
+export interface RequestContext {
+  partition: number;
+  term: number;
+  /** When the envelope arrived, by this process's monotonic clock, in milliseconds. */
+  arrivedAt: number;
+}
+
+/** Thrown by a command handler whose instance does not own the partition under the addressed term. */
+export class Moved extends Error {}
+
+const IN_FLIGHT_MAX = 20_000;
+
+/**
+ * The NestJS transport of this system: @MessagePattern methods answer commands and queries by their catalogue name,
+ * @EventPattern methods take the events of an exchange. Handlers of one envelope start in its order, so commands of one
+ * partition reach their owner in the order in which they were asked.
+ */
+export class BrokerStrategy extends Server implements CustomTransportStrategy {
+  private readonly replies: ReplySender;
+  private inFlight = 0;
+
+  constructor(
+    private readonly broker: Broker,
+    private readonly serves: Serves,
+  ) {
+    super();
+    this.replies = new ReplySender(broker);
+  }
+
+  listen(callback: () => void): void {
+    const { service, instanceId } = this.broker.options;
+    if (this.serves.commands) {
+      void this.broker.onConnection((connection) => this.answer(connection, queues.commands(instanceId)));
+    }
+    if (this.serves.queries) {
+      void this.broker.onConnection((connection) => this.answer(connection, queues.queries(service)));
+    }
+    for (const subscription of this.serves.subscriptions ?? []) {
+      const handle = (body: unknown) => this.dispatch(exchanges[subscription.exchange].name, body, undefined);
+      const events = new EventSubscription(this.broker, subscription, handle);
+      void this.broker.onConnection((connection) => events.setUp(connection));
+    }
+    this.broker.start();
+    callback();
+  }
+
+  close(): void {
+    this.replies.flush();
+  }
+
+  on(): void {
+    throw new Error('This transport has no events to listen to.');
+  }
+
+  unwrap<T>(): T {
+    return this.broker as T;
+  }
+
+  private async answer(connection: ChannelModel, queue: QueueSpec): Promise<void> {
+    const channel = await connection.createChannel();
+    closeTogether(connection, channel, this.broker.options.logger);
+    await assertQueue(channel, queue);
+    const service = queue.name.split('.')[0] as ServiceName;
+    await channel.consume(
+      queue.name,
+      (message) => {
+        if (message) this.receive(message, service);
+      },
+      // Requests are answered or asked again, so they need no acknowledgement.
+      { noAck: true },
+    );
+  }
+
+  private receive(message: ConsumeMessage, service: ServiceName): void {
+    const replyTo = message.properties.replyTo as string | undefined;
+    const envelope = JSON.parse(message.content.toString()) as RequestEnvelope;
+    if (replyTo === undefined) return;
+    const arrivedAt = performance.now();
+    for (const entry of envelope.requests) {
+      if (this.inFlight >= IN_FLIGHT_MAX) {
+        const error = unavailable(`The ${service} service is overloaded.`, 1000).toBody();
+        this.replies.add(replyTo, [entry[0], replyStatus.error, error]);
+        continue;
+      }
+      this.inFlight += 1;
+      void this.carryOut(entry, arrivedAt).then((reply) => {
+        this.inFlight -= 1;
+        this.replies.add(replyTo, reply);
+      });
+    }
+  }
+
+  private async carryOut(entry: RequestEntry, arrivedAt: number): Promise<ReplyEntry> {
+    const [id, partition, term, pattern, data, traceparent] = entry;
+    try {
+      const context: RequestContext = { partition, term, arrivedAt };
+      const run = () => this.dispatch(pattern, this.check(pattern, data), context);
+      const trace = this.broker.options.trace;
+      const reply = await (trace && traceparent ? trace.run(traceparent, run) : run());
+      return [id, replyStatus.ok, reply];
+    } catch (error) {
+      if (error instanceof Moved) return [id, replyStatus.moved];
+      if (error instanceof ParleyError) return [id, replyStatus.error, error.toBody()];
+      this.broker.options.logger.error({ pattern, error: errorText(error) }, 'broker: a handler failed');
+      return [id, replyStatus.error, new ParleyError('internal').toBody()];
+    }
+  }
+
+  private check(pattern: string, data: unknown): unknown {
+    const entry = commands[pattern as CommandName] ?? queries[pattern as QueryName];
+    if (!entry) throw new ParleyError('invalid_request', `There is no request ${pattern}.`);
+    return parse(entry.data, data);
+  }
+
+  private async dispatch(pattern: string, data: unknown, context: unknown): Promise<unknown> {
+    const handler = this.messageHandlers.get(pattern) as MessageHandler | undefined;
+    if (!handler) throw new ParleyError('invalid_request', `Nothing here handles ${pattern}.`);
+    const result: unknown = await handler(data, context);
+    return isObservable(result) ? lastValueFrom(result, { defaultValue: undefined }) : result;
+  }
+}
+
+function errorText(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
