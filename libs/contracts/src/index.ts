@@ -8,6 +8,8 @@ export * from './presence';
 export * from './notification';
 export * from './sync';
 export * from './socket';
+export * from './user';
+export * from './auth';
 export * from './events';
 export * from './commands';
 export * from './topology';

@@ -16,6 +16,7 @@ export const limits = {
   conversationCreateMembersMax: 100,
   userConversationsMax: 5000,
   displayNameCharsMax: 80,
+  deviceNameCharsMax: 80,
   usernameCharsMin: 3,
   usernameCharsMax: 32,
   passwordCharsMin: 10,

@@ -15,8 +15,10 @@ export interface ServiceOptions {
   name: string;
   module: Type | DynamicModule;
   config: ServiceConfig;
-  /** Called before anything listens: connect microservices, set a WebSocket adapter. */
+  /** Called before the modules are initialised: the place to set a WebSocket adapter. */
   configure?: (app: NestExpressApplication) => void | Promise<void>;
+  /** Called after the modules are initialised and before HTTP listens: the place for `startBroker`. */
+  start?: (app: NestExpressApplication) => void | Promise<void>;
   /**
    * Whether signals drain this service and crashes end the process (the default). Tests that run services inside their
    * own process say false and call `close()`.
@@ -56,7 +58,7 @@ export async function runService(options: ServiceOptions): Promise<RunningServic
   setUpHttp(app, { trustedProxies: config.TRUSTED_PROXIES });
   await options.configure?.(app);
   await app.init();
-  await app.startAllMicroservices();
+  await options.start?.(app);
 
   const server = app.getHttpServer() as Server;
   // Longer than the gateway keeps its idle connections, so that it never writes into one that we are closing.
