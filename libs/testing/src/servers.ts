@@ -5,6 +5,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 /** The servers that the suites of one run share; each suite takes its own part of them (see fresh.ts). */
 export interface TestServers {
+  /** Their directory; the keeper stops whatever was started for it, and removes it, at its end. */
+  dir: string;
   keeperPid: number;
   databaseUrl: string;
   redisUrl: string;

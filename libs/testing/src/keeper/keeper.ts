@@ -1,6 +1,6 @@
 import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { givenServers, type Servers, startServers } from '@parley/tool-local';
+import { givenServers, startServers, stopLeftovers } from '@parley/tool-local';
 import type { TestServers } from '../servers';
 import { startPruning } from './prune';
 
@@ -12,12 +12,18 @@ import { startPruning } from './prune';
 async function keep(dir: string, runPid: number | undefined): Promise<void> {
   mkdirSync(dir, { recursive: true });
   chmodSync(dir, 0o711);
-  let servers: Servers | undefined;
+  const starting = startServers(dir, { durable: false, given: givenServers(process.env), onProgress: say });
   let ending = false;
   const end = async (): Promise<void> => {
     if (ending) return;
     ending = true;
-    await servers?.kill();
+    // A half-started server could not be found again: let the start finish first.
+    await starting.then(
+      (servers) => servers.kill(),
+      () => undefined,
+    );
+    // Private servers of suites that were cut off.
+    await stopLeftovers(dir);
     rmSync(dir, { recursive: true, force: true });
     process.exit(0);
   };
@@ -25,13 +31,12 @@ async function keep(dir: string, runPid: number | undefined): Promise<void> {
   process.on('SIGINT', () => void end());
   if (runPid !== undefined) setInterval(() => isGone(runPid) && void end(), 500);
   writeFileSync(join(dir, 'keeper.pid'), String(process.pid));
-  try {
-    servers = await startServers(dir, { durable: false, given: givenServers(process.env), onProgress: say });
-  } catch (error) {
+  const servers = await starting.catch((error: unknown) => {
     writeWhole(join(dir, 'failure.txt'), String(error));
     throw error;
-  }
+  });
   const addresses: TestServers = {
+    dir,
     keeperPid: process.pid,
     databaseUrl: servers.postgres.url,
     redisUrl: servers.redis.url,
