@@ -1,5 +1,5 @@
 import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { givenServers, startServers, stopLeftovers } from '@parley/tool-local';
 import type { TestServers } from '../servers';
 import { startPruning } from './prune';
@@ -70,7 +70,7 @@ function isGone(pid: number): boolean {
 
 const [dir, runPid] = process.argv.slice(2);
 if (!dir) throw new Error('usage: keeper.ts DIR [RUN_PID]');
-keep(dir, runPid === undefined ? undefined : Number(runPid)).catch((error: unknown) => {
+keep(resolve(dir), runPid === undefined ? undefined : Number(runPid)).catch((error: unknown) => {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exit(1);
 });
