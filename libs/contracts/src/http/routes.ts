@@ -24,6 +24,7 @@ export const routes = {
   login: { method: 'POST', path: '/v1/auth/login', app: 'auth', public: true },
   refreshTokens: { method: 'POST', path: '/v1/auth/refresh', app: 'auth', public: true },
   logout: { method: 'POST', path: '/v1/auth/logout', app: 'auth' },
+  changePassword: { method: 'POST', path: '/v1/auth/password/change', app: 'auth' },
   listSessions: { method: 'GET', path: '/v1/auth/sessions', app: 'auth' },
   revokeSession: { method: 'DELETE', path: '/v1/auth/sessions/{sessionId}', app: 'auth' },
   createRealtimeTicket: { method: 'POST', path: '/v1/auth/realtime-tickets', app: 'auth' },
