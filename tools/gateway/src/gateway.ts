@@ -1,0 +1,158 @@
+import { watch, type FSWatcher } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { dirname, resolve as resolvePath } from 'node:path';
+import { pino, type Logger } from 'pino';
+import { loadConfig } from './config/load';
+import { RequestHandler } from './handler';
+import { answerBroken } from './malformed';
+import { GatewayMetrics } from './metrics';
+import { Tunnels } from './proxy/tunnel';
+import { Runtime, type RuntimeEvents } from './runtime';
+import { createStatusServer } from './status';
+import { createAgent } from './upstream/balancer';
+
+export interface GatewayOptions {
+  /** A rendered kong.yml. */
+  configFile: string;
+  /** 0 takes a free one. */
+  port: number;
+  host?: string;
+  /** Where `/metrics` and `/status/ready` are served; absent: nowhere. */
+  statusPort?: number;
+  /** Reload when the file changes. */
+  watch?: boolean;
+  logger?: Logger;
+}
+
+export interface Gateway {
+  /** For example `http://127.0.0.1:8000`. */
+  url: string;
+  port: number;
+  statusPort?: number;
+  /** Takes the file as it is now. Throws `ConfigError` and goes on with the old one when it cannot be used. */
+  reload(): Promise<void>;
+  /** Takes no new connections, lets running requests end for up to `drainMs`, then closes the sockets. */
+  stop(drainMs?: number): Promise<void>;
+}
+
+const WATCH_QUIET_MS = 50;
+const HEADER_BYTES_MAX = 32 * 1024;
+
+/** Runs a rendered kong.yml. Throws `ConfigError` for a file that it cannot run, and the system's error for a taken port. */
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const log = options.logger ?? pino({ name: 'gateway', level: 'warn' });
+  const events: RuntimeEvents = {
+    targetChanged: (upstream, target, healthy) =>
+      log.warn({ upstream, target: target.name }, healthy ? 'target is healthy again' : 'target is out'),
+    redisFailed: throttled((error: Error) =>
+      log.warn({ reason: error.message }, 'rate limits cannot be counted'),
+    ),
+  };
+  let runtime = new Runtime(await loadConfig(options.configFile), events);
+  const agent = createAgent();
+  const tunnels = new Tunnels();
+  const metrics = new GatewayMetrics({
+    sockets: () => tunnels.size,
+    targets: () =>
+      [...runtime.balancers.values()].flatMap((balancer) =>
+        [...balancer.health.verdicts()].map(([target, healthy]) => ({
+          upstream: balancer.name,
+          target,
+          healthy,
+        })),
+      ),
+  });
+  const handler = new RequestHandler(
+    () => runtime,
+    agent,
+    tunnels,
+    metrics,
+    (error) => log.error({ err: error }, 'a request failed in the gateway'),
+  );
+
+  const server = createServer({
+    maxHeaderSize: HEADER_BYTES_MAX,
+    headersTimeout: 20_000,
+    requestTimeout: 60_000,
+    keepAliveTimeout: 65_000,
+    noDelay: true,
+  });
+  server.on('request', (request, response) => void handler.handle(request, response, false));
+  server.on('checkContinue', (request, response) => void handler.handle(request, response, true));
+  server.on('upgrade', (request, socket: Socket, head) => void handler.upgrade(request, socket, head));
+  server.on('clientError', answerBroken);
+  await listen(server, options.port, options.host ?? '127.0.0.1');
+
+  let draining = false;
+  const status = options.statusPort === undefined ? undefined : createStatusServer(metrics, () => !draining);
+  if (status) await listen(status, options.statusPort!, options.host ?? '127.0.0.1');
+  runtime.start();
+
+  const reload = async () => {
+    const next = new Runtime(await loadConfig(options.configFile), events, runtime);
+    next.start();
+    runtime = next;
+    log.info({ file: options.configFile }, 'configuration reloaded');
+  };
+  const watcher = options.watch
+    ? watchFile(options.configFile, () =>
+        reload().catch((error) => log.error({ err: error }, 'the old configuration goes on')),
+      )
+    : undefined;
+
+  const stop = async (drainMs = 5000) => {
+    draining = true;
+    watcher?.close();
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    server.closeIdleConnections();
+    const deadline = setTimeout(() => server.closeAllConnections(), drainMs);
+    tunnels.closeAll();
+    await closed;
+    clearTimeout(deadline);
+    tunnels.stop();
+    runtime.stop();
+    agent.destroy();
+    status?.close();
+    status?.closeAllConnections();
+  };
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://${options.host ?? '127.0.0.1'}:${port}`,
+    port,
+    statusPort: (status?.address() as AddressInfo | undefined)?.port,
+    reload,
+    stop,
+  };
+}
+
+function listen(server: Server, port: number, host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+/** Watches the folder, because editors and renderers replace files; several events at once count as one. */
+function watchFile(file: string, onChange: () => void): FSWatcher {
+  const path = resolvePath(file);
+  let timer: NodeJS.Timeout | undefined;
+  return watch(dirname(path), (_, name) => {
+    if (name !== null && resolvePath(dirname(path), name) !== path) return;
+    clearTimeout(timer);
+    timer = setTimeout(onChange, WATCH_QUIET_MS);
+  });
+}
+
+/** At most once in ten seconds. */
+function throttled<T>(run: (value: T) => void): (value: T) => void {
+  let lastMs = -Infinity;
+  return (value) => {
+    if (performance.now() - lastMs < 10_000) return;
+    lastMs = performance.now();
+    run(value);
+  };
+}

@@ -1,0 +1,82 @@
+import { createHash } from 'node:crypto';
+import type { KongDocument } from '../config/entity.schema';
+import type { PluginEntry } from '../config/plugin.schema';
+import type { Plugin } from '../plugins/plugin';
+import { markProblem, writeProblem } from './problem';
+import { forgetBucket, prepareRequest } from './request';
+
+type FunctionEntry = Extract<PluginEntry, { name: 'pre-function' | 'post-function' }>;
+type Effect = Pick<Plugin, 'access' | 'headerFilter' | 'bodyFilter'>;
+
+/**
+ * The stand-in runs no Lua. It knows each function of kong.yml by the SHA-256 of its text (without the white space
+ * around it) and does the same in TypeScript. A changed text is refused, so the two cannot drift apart unnoticed.
+ */
+const known: Record<string, Effect> = {
+  '0251382654ac5dd726b9279ba24cf063a26897b65d78e0af760c2530ed228beb': { access: prepareRequest },
+  '988ad3ca5e49db43c10f140ed19e332afc6336db15fa2decd297e461e5bbfee2': { access: forgetBucket },
+  '1201c0b217f72c9f48b99eca8cadd4463e5101ae8052b0230381d22d45bec8c1': { headerFilter: markProblem },
+  '4f883672c0f56cc2ea14479e1fd2416b3e3bfb51a979ca4a5071a6fa07e45a63': { bodyFilter: writeProblem },
+};
+
+export function hashOf(text: string): string {
+  return createHash('sha256').update(text.trim()).digest('hex');
+}
+
+const phases = [
+  ['access', 'access'],
+  ['header_filter', 'headerFilter'],
+  ['body_filter', 'bodyFilter'],
+] as const;
+
+/** One sentence per function whose text is not known. */
+export function assertKnownFunctions(document: KongDocument): string[] {
+  const routes = [...document.routes, ...document.services.flatMap((service) => service.routes)];
+  const plugins = [
+    ...document.plugins,
+    ...document.services.flatMap((s) => s.plugins),
+    ...routes.flatMap((r) => r.plugins),
+  ];
+  return plugins
+    .filter(isFunction)
+    .flatMap(({ name, config }) =>
+      phases.flatMap(([field, phase]) =>
+        config[field]
+          .filter((text) => !known[hashOf(text)]?.[phase])
+          .map(
+            (text) =>
+              `${name}.${field}: the stand-in runs no Lua and does not know this text (sha256 ${hashOf(text)}); ` +
+              'write what it does in tools/gateway/src/lua and list its hash in functions.ts',
+          ),
+      ),
+    );
+}
+
+function isFunction(plugin: PluginEntry): plugin is FunctionEntry {
+  return plugin.name === 'pre-function' || plugin.name === 'post-function';
+}
+
+export class FunctionPlugin implements Plugin {
+  readonly name: 'pre-function' | 'post-function';
+  readonly access?: Plugin['access'];
+  readonly headerFilter?: Plugin['headerFilter'];
+  readonly bodyFilter?: Plugin['bodyFilter'];
+
+  constructor({ name, config }: FunctionEntry) {
+    this.name = name;
+    const effects = (field: keyof FunctionEntry['config']) =>
+      config[field].map((text) => known[hashOf(text)]!);
+    const access = effects('access').map((effect) => effect.access!);
+    const header = effects('header_filter').map((effect) => effect.headerFilter!);
+    const body = effects('body_filter').map((effect) => effect.bodyFilter!);
+    if (access.length > 0)
+      this.access = (exchange) => {
+        for (const run of access) void run(exchange);
+        return undefined;
+      };
+    if (header.length > 0)
+      this.headerFilter = (exchange, head) => header.forEach((run) => run(exchange, head));
+    if (body.length > 0)
+      this.bodyFilter = (exchange, head, text) => body.reduce((now, run) => run(exchange, head, now), text);
+  }
+}
