@@ -1,0 +1,85 @@
+import { execFile } from 'node:child_process';
+import { realpathSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { inheritedEnvironment } from '../process/owned-process';
+import { freePort, isPortFree } from '../system/ports';
+import { LocalError } from '../system/local-error';
+import type { Apps, AppsSetup } from './apps';
+import { APPS } from './catalogue';
+import { createInstance, type Instance } from './instance';
+
+const run = promisify(execFile);
+
+export interface GatewayOptions {
+  /** A free one where nothing is said. */
+  port?: number;
+  /** Origins of browsers that may read answers. */
+  webOrigins?: string[];
+  /** Variables of the renderer, e.g. RL_USER_SECOND, to change rate limits. */
+  env?: Record<string, string>;
+}
+
+/**
+ * Renders docker/kong/kong.yml for these apps and starts the local gateway with it.
+ * @throws LocalError when the port is taken or it does not come up.
+ */
+export async function startGateway(
+  setup: AppsSetup,
+  apps: Apps,
+  options: GatewayOptions = {},
+): Promise<Instance> {
+  const port = options.port ?? (await freePort());
+  if (options.port !== undefined) await requireFreePort(port);
+  const dir = realpathSync(setup.dir);
+  const config = join(dir, 'kong.yml');
+  await render(setup, apps, config, options);
+  const statusPort = await freePort();
+  const gateway = createInstance({
+    name: 'gateway',
+    dir,
+    workspace: setup.workspace,
+    port,
+    program: 'tools/gateway/dist/main.js',
+    args: ['--config', config, '--port', String(port), '--status-port', String(statusPort)],
+    env: {},
+    readyUrl: `http://127.0.0.1:${statusPort}/status/ready`,
+  });
+  await gateway.start();
+  return gateway;
+}
+
+/** @throws LocalError that names `--port` as the way out. */
+export async function requireFreePort(port: number): Promise<void> {
+  if (await isPortFree(port)) return;
+  throw new LocalError(
+    `Port ${port} on 127.0.0.1 is taken by another program.`,
+    `Stop that program, or choose another port: npm start -- --port ${port + 80}`,
+  );
+}
+
+async function render(
+  setup: AppsSetup,
+  apps: Apps,
+  out: string,
+  { env, webOrigins }: GatewayOptions,
+): Promise<void> {
+  const targets = APPS.map((app) => [
+    `${app.toUpperCase()}_TARGETS`,
+    apps
+      .of(app)
+      .map(({ port }) => `127.0.0.1:${port}`)
+      .join(','),
+  ]);
+  await run(process.execPath, [join(setup.workspace, 'tools/gateway/dist/render.js'), '--out', out], {
+    cwd: setup.workspace,
+    env: {
+      ...inheritedEnvironment(),
+      REDIS_URL: setup.environment['REDIS_URL'] ?? '',
+      JWT_PUBLIC_KEYS_FILE: setup.keys.publicFile,
+      ...(webOrigins ? { WEB_ORIGINS: webOrigins.join(',') } : {}),
+      ...(Object.fromEntries(targets) as Record<string, string>),
+      ...env,
+    },
+  });
+}

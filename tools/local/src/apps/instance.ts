@@ -1,0 +1,83 @@
+import { join } from 'node:path';
+import { OwnedProcess } from '../process/owned-process';
+
+/** One running process of ours that serves HTTP: an app instance or the gateway. */
+export interface Instance {
+  /** e.g. `realtime-2`; also the name of its log. */
+  readonly name: string;
+  readonly port: number;
+  /** Base URL on loopback. */
+  readonly url: string;
+  readonly logFile: string;
+  /** The process id while it runs. */
+  readonly pid: number | undefined;
+  /** Starts it on the same port and waits until it is ready. */
+  start(): Promise<void>;
+  /** SIGTERM: it drains and ends. */
+  stop(): Promise<void>;
+  /** SIGKILL, as in a crash. */
+  kill(): Promise<void>;
+  freeze(): void;
+  thaw(): void;
+  /** Whether it says of itself that it can work (`readyUrl` answers 200). */
+  isReady(): Promise<boolean>;
+}
+
+export interface InstanceSpec {
+  name: string;
+  dir: string;
+  workspace: string;
+  port: number;
+  /** Path of the program below the workspace, and its arguments. */
+  program: string;
+  args?: string[];
+  env: Record<string, string>;
+  readyUrl: string;
+}
+
+const START_TIMEOUT_MS = 90_000;
+/** Above the apps' own DRAIN_TIMEOUT_MS of 15 s. */
+const STOP_TIMEOUT_MS = 25_000;
+
+export function createInstance(spec: InstanceSpec): Instance {
+  const owned = new OwnedProcess({
+    name: spec.name,
+    dir: spec.dir,
+    command: process.execPath,
+    args: [join(spec.workspace, spec.program), ...(spec.args ?? [])],
+    env: { NODE_ENV: 'production', ...spec.env },
+    cwd: spec.workspace,
+    logFile: join(spec.dir, 'logs', `${spec.name}.log`),
+    stopSignal: 'SIGTERM',
+    stopTimeoutMs: STOP_TIMEOUT_MS,
+  });
+  const isReady = (): Promise<boolean> => answersOk(spec.readyUrl);
+  return {
+    name: spec.name,
+    port: spec.port,
+    url: `http://127.0.0.1:${spec.port}`,
+    logFile: owned.logFile,
+    get pid() {
+      return owned.pid;
+    },
+    async start() {
+      owned.start();
+      await owned.waitUntil(isReady, START_TIMEOUT_MS);
+    },
+    stop: () => owned.stop(),
+    kill: () => owned.kill(),
+    freeze: () => owned.freeze(),
+    thaw: () => owned.thaw(),
+    isReady,
+  };
+}
+
+async function answersOk(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(2_000) });
+    await response.arrayBuffer();
+    return response.ok;
+  } catch {
+    return false;
+  }
+}
