@@ -17,6 +17,8 @@ export interface Instance {
   stop(): Promise<void>;
   /** SIGKILL, as in a crash. */
   kill(): Promise<void>;
+  /** Resolves when it ends, for whatever reason; at once when it does not run. */
+  ended(): Promise<void>;
   freeze(): void;
   thaw(): void;
   /** Whether it says of itself that it can work (`readyUrl` answers 200). */
@@ -66,6 +68,7 @@ export function createInstance(spec: InstanceSpec): Instance {
     },
     stop: () => owned.stop(),
     kill: () => owned.kill(),
+    ended: () => owned.ended(),
     freeze: () => owned.freeze(),
     thaw: () => owned.thaw(),
     isReady,

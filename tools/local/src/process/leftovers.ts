@@ -7,8 +7,12 @@ import {
   waitUntilGone,
 } from './process-table';
 
-/** How each kind of process is asked to stop; everything else understands SIGTERM. */
-const STOP_SIGNALS: Record<string, NodeJS.Signals> = { postgres: 'SIGINT' };
+/** Servers are asked to flush what they hold. Everything else keeps nothing in memory that a crash may not take. */
+const STOP_SIGNALS: Record<string, NodeJS.Signals> = {
+  postgres: 'SIGINT',
+  redis: 'SIGTERM',
+  rabbitmq: 'SIGTERM',
+};
 const STOP_TIMEOUT_MS = 20_000;
 
 /**
@@ -20,10 +24,11 @@ export async function stopLeftovers(dir: string): Promise<string[]> {
   await Promise.all(
     recordedNames(dir).map(async (name) => {
       const pid = readPidFile(dir, name);
-      if (pid !== undefined && pid !== process.pid) {
+      if (pid === process.pid) return;
+      if (pid !== undefined) {
         const tree = processTree(pid);
         for (const one of tree) signalQuietly(one, 'SIGCONT');
-        signalQuietly(pid, STOP_SIGNALS[name] ?? 'SIGTERM');
+        signalQuietly(pid, STOP_SIGNALS[name] ?? 'SIGKILL');
         if (!(await waitUntilGone(tree, STOP_TIMEOUT_MS)))
           for (const one of tree) signalQuietly(one, 'SIGKILL');
         await waitUntilGone(tree, STOP_TIMEOUT_MS);

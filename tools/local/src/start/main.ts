@@ -1,0 +1,134 @@
+import { mkdirSync, realpathSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { requireFreePort } from '../apps/gateway';
+import { type Stack, startStack } from '../apps/stack';
+import { readPidFile, removePidFile, writePidFile } from '../process/process-table';
+import { stopLeftovers } from '../process/leftovers';
+import { givenServers } from '../servers/given';
+import { LocalError } from '../system/local-error';
+import { loadState } from '../system/state';
+import { type DemoLogin, demoLogins, proveDelivery } from './demo';
+import { requireDiskSpace } from './disk';
+import { parseOptions, type StartOptions, USAGE } from './options';
+import { Progress } from './progress';
+import { supervise } from './supervise';
+
+const WORKSPACE = resolve(__dirname, '../../../..');
+
+async function main(): Promise<void> {
+  const options = parseOptions(process.argv.slice(2));
+  if (!options) {
+    process.stdout.write(`${USAGE}\n`);
+    return;
+  }
+  const dir = runDirectory();
+  const progress = new Progress();
+  requireDiskSpace(dir);
+  claim(dir);
+  const interrupted = onInterrupt();
+  try {
+    const leftovers = await stopLeftovers(dir);
+    if (leftovers.length > 0) progress.step(`Stopped what a crash had left: ${leftovers.join(', ')}`);
+    await requireFreePort(options.port);
+    const starting = start(dir, options, progress);
+    const stack = await Promise.race([starting, interrupted]);
+    if (stack) await runUntil(interrupted, stack, dir, progress);
+    // The start cannot be cut in the middle without leaving processes behind; it takes seconds.
+    else await (await starting).stop();
+  } finally {
+    removePidFile(dir, 'start');
+  }
+}
+
+function runDirectory(): string {
+  const dir = join(WORKSPACE, '.local');
+  mkdirSync(dir, { recursive: true });
+  return realpathSync(dir);
+}
+
+/** @throws LocalError when another start runs here. */
+function claim(dir: string): void {
+  const other = readPidFile(dir, 'start');
+  if (other !== undefined && other !== process.pid)
+    throw new LocalError(
+      `parley runs here already (process ${other}).`,
+      `Press Ctrl-C in its terminal, or run: kill ${other}`,
+    );
+  writePidFile(dir, 'start', process.pid);
+}
+
+function start(dir: string, options: StartOptions, progress: Progress): Promise<Stack> {
+  return startStack({
+    workspace: WORKSPACE,
+    dir,
+    scale: options.scale,
+    servers: { given: givenServers(process.env), onProgress: (line) => progress.step(line) },
+    gateway: { port: options.port },
+    onStep: (step) => progress.step(step),
+    onReady: (name) => progress.detail(`${name} is ready`),
+  });
+}
+
+async function runUntil(
+  interrupted: Promise<undefined>,
+  stack: Stack,
+  dir: string,
+  progress: Progress,
+): Promise<void> {
+  let stopping = false;
+  try {
+    const logins = demoLogins(loadState(dir).passwords.demo);
+    progress.step('Sending one message from alice to bob');
+    const tookMs = await Promise.race([proveDelivery(stack.gateway.url, logins), interrupted]);
+    if (tookMs === undefined) return;
+    progress.step(`It arrived after ${Math.round(tookMs)} ms`);
+    greet(stack.gateway.port, logins);
+    const say = (line: string): void => progress.step(line);
+    const watched = [...stack.apps.instances, stack.gateway];
+    void Promise.all(watched.map((instance) => supervise(instance, () => stopping, say)));
+    await interrupted;
+  } finally {
+    stopping = true;
+    progress.step('Stopping');
+    await stack.stop();
+    progress.step('Stopped. Data stays in .local; `npm start` goes on from here');
+  }
+}
+
+/** Resolves at the first Ctrl-C or SIGTERM. */
+function onInterrupt(): Promise<undefined> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+      process.on(signal, () => resolve(undefined));
+  });
+}
+
+function greet(port: number, logins: DemoLogin[]): void {
+  const lines = [
+    '',
+    `parley is at http://localhost:${port}`,
+    ...logins.map(({ username, password }) => `  login ${username.padEnd(5)}  password ${password}`),
+    '',
+    'Try next:',
+    '  npm run chat -- --as alice     and, in a second terminal, --as bob',
+    `  http://localhost:${port}/docs    the HTTP and socket interfaces`,
+    '  tail -f .local/logs/*.log      what happens inside',
+    '  npm start -- --scale realtime=2,messaging=2',
+    '',
+    'Ctrl-C stops everything; the data stays in .local.',
+    '',
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
+}
+
+main().catch((error: unknown) => {
+  const advice = error instanceof LocalError ? error.advice : adviceFor(error as NodeJS.ErrnoException);
+  const message = error instanceof LocalError ? error.message : (error as Error).stack;
+  process.stderr.write(`\n${message}\n\n${advice}\n`);
+  process.exitCode = 1;
+});
+
+function adviceFor(error: NodeJS.ErrnoException): string {
+  if (error.code === 'ENOSPC') return 'The disk is full: free some space and start again.';
+  return 'This is a mistake of parley itself; the lines above belong into a report.';
+}
