@@ -37,7 +37,7 @@ export function answerBroken(error: NodeJS.ErrnoException, stream: NodeJS.ReadWr
   const { status, title, code, detail } = refusals[error.code ?? ''] ?? broken;
   const requestId = randomUUID();
   const body = JSON.stringify({
-    type: 'about:blank',
+    type: `urn:parley:problem:${code}`,
     title,
     status: Number(status.slice(0, 3)),
     detail,

@@ -118,7 +118,7 @@ const consumerSchema = z.strictObject({
     .array(
       z.strictObject({
         key: z.string().min(1),
-        algorithm: z.enum(['ES256', 'EdDSA', 'RS256']),
+        algorithm: z.literal('ES256'),
         rsa_public_key: z.string().min(1),
       }),
     )

@@ -16,7 +16,7 @@ const known: Record<string, Effect> = {
   '0251382654ac5dd726b9279ba24cf063a26897b65d78e0af760c2530ed228beb': { access: prepareRequest },
   '988ad3ca5e49db43c10f140ed19e332afc6336db15fa2decd297e461e5bbfee2': { access: forgetBucket },
   '1201c0b217f72c9f48b99eca8cadd4463e5101ae8052b0230381d22d45bec8c1': { headerFilter: markProblem },
-  '4f883672c0f56cc2ea14479e1fd2416b3e3bfb51a979ca4a5071a6fa07e45a63': { bodyFilter: writeProblem },
+  '9c5bfd16be0b9d359be7e1f8f0751111c34f444e2a378fb222ce0c650fc87d81': { bodyFilter: writeProblem },
 };
 
 export function hashOf(text: string): string {

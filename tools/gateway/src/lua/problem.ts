@@ -46,7 +46,7 @@ export function writeProblem(exchange: Exchange, head: ResponseHead, body: strin
   }
   if (typeof detail !== 'string') detail = titles[code];
   return JSON.stringify({
-    type: 'about:blank',
+    type: `urn:parley:problem:${code}`,
     title: titles[code],
     status: head.status,
     detail,

@@ -53,7 +53,9 @@ function readToken(token: string | true | undefined, typ: string): Fields | unde
   return typeof kid !== 'string' || head.typ !== typ || wrongLength ? undefined : claims;
 }
 
+/** An object's fields; none for anything else, a length that base64 cannot have included. */
 function decode(part: string): Fields {
+  if (part.length % 4 === 1) return {};
   try {
     const value: unknown = JSON.parse(Buffer.from(part, 'base64url').toString('utf8'));
     return typeof value === 'object' && value !== null ? (value as Fields) : {};
