@@ -92,15 +92,25 @@ export class Broker extends EventEmitter {
     }
   }
 
-  /** Publishes persistently and resolves when the broker has taken it to heart; rejects with `unavailable`. */
-  async publishConfirmed(exchange: string, key: string, body: unknown): Promise<void> {
+  /**
+   * Publishes persistently and resolves when the broker has taken it to heart; rejects with `unavailable`.
+   *
+   * @param traceparent the trace of the work that caused it, where that is not the work under way
+   */
+  async publishConfirmed(
+    exchange: string,
+    key: string,
+    body: unknown,
+    traceparent: string | undefined = this.options.trace?.current(),
+  ): Promise<void> {
     const channel = this.confirmer;
     if (!channel) throw unavailable('The broker is away.');
     await new Promise<void>((resolve, reject) => {
       const content = Buffer.from(JSON.stringify(body));
       const onClose = () => reject(unavailable('The broker went away.'));
       channel.once('close', onClose);
-      channel.publish(exchange, key, content, { persistent: true }, (error: unknown) => {
+      const headers = traceparent === undefined ? {} : { traceparent };
+      channel.publish(exchange, key, content, { persistent: true, headers }, (error: unknown) => {
         channel.off('close', onClose);
         if (error) reject(unavailable('The broker refused a message.'));
         else resolve();
