@@ -1,0 +1,14 @@
+/** Mail addresses and usernames are ASCII, where lower case is all there is to fold. */
+export function asciiKey(value: string): string {
+  return value.toLowerCase();
+}
+
+/** Names of people are any Unicode: compatibility forms are unified, so that full-width or composed letters match. */
+export function nameKey(value: string): string {
+  return value.normalize('NFKC').toLowerCase();
+}
+
+/** A LIKE pattern for everything that begins with the text; its own wildcards lose their meaning. */
+export function prefixPattern(text: string): string {
+  return `${text.replace(/[\\%_]/g, '\\$&')}%`;
+}
