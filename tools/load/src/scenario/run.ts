@@ -15,8 +15,8 @@ import { nowUs, Tally } from './tally';
 export interface Target {
   /** Name of the door that the sockets go through, for the report. */
   door: string;
-  /** Base address of that door. */
-  socketUrl: string;
+  /** Base addresses of that door; people are spread over them in turn. */
+  socketUrls: string[];
   messagingUrl: string;
   historyUrl: string;
   /** Base addresses of the services that keep a view of the log, by instance. */
@@ -133,10 +133,11 @@ async function takeSeats(
     createCircle(target.messagingUrl, scenario.type, members, target.tokenOf),
   );
   const places = circles.flatMap((circle) => circle.members.map((person) => ({ circle, person })));
-  return mapBounded(places, JOIN_PARALLEL, async ({ circle, person }) => {
+  return mapBounded(places, JOIN_PARALLEL, async ({ circle, person }, index) => {
     const { id: conversationId, version } = circle.conversation;
     const accessToken = target.tokenOf(person);
-    const options = { url: target.socketUrl, accessToken, conversationId, version, tally, onAcked };
+    const url = target.socketUrls[index % target.socketUrls.length] as string;
+    const options = { url, accessToken, conversationId, version, tally, onAcked };
     return { circle, person, talker: await Talker.join(options) };
   });
 }

@@ -1,0 +1,85 @@
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { type AppName, type Scale, type Stack, startStack } from '@parley/tool-local';
+
+const WORKSPACE = resolve(__dirname, '../../..');
+
+export interface SystemOptions {
+  /** Begins the name of the temporary directory. */
+  name: string;
+  scale?: Scale;
+  env?: Record<string, string>;
+  envOf?: Partial<Record<AppName, Record<string, string>>>;
+  /** False leaves the directory, with data and logs, in place at the end. */
+  isTemporary: boolean;
+  say: (line: string) => void;
+}
+
+export interface System extends Stack {
+  readonly dir: string;
+}
+
+/** Limits that protect a deployment from single users, out of the way of a few who stand for many. */
+const WIDE_LIMITS = {
+  apps: {
+    SOCKET_EVENTS_PER_SECOND: '100000',
+    SOCKET_EVENTS_BURST: '100000',
+    REGISTRATIONS_PER_ADDRESS_MAX: '1000000',
+    LOG_LEVEL: 'warn',
+  },
+  gateway: {
+    RL_USER_SECOND: '100000',
+    RL_USER_MINUTE: '1000000',
+    RL_SOCKET_MINUTE: '100000',
+    RL_ADDRESS_MINUTE: '1000000',
+    RL_ADDRESS_HOUR: '1000000',
+    RL_PUBLIC_MINUTE: '1000000',
+  },
+};
+
+/**
+ * Starts a whole deployment of its own under a temporary directory: servers with every durability setting on, all apps,
+ * the gateway. Only the per-user and per-address limits are widened.
+ */
+export async function startSystem(options: SystemOptions): Promise<System> {
+  const dir = mkdtempSync(join(tmpdir(), `parley-${options.name}-`));
+  // PostgreSQL runs under another account where we are root, and must reach its data.
+  chmodSync(dir, 0o755);
+  const clean = (): void => {
+    if (options.isTemporary) rmSync(dir, { recursive: true, force: true });
+    else options.say(`Data and logs are in ${dir}`);
+  };
+  try {
+    const stack = await startStack({
+      workspace: WORKSPACE,
+      dir,
+      ...(options.scale ? { scale: options.scale } : {}),
+      env: { ...WIDE_LIMITS.apps, ...options.env },
+      ...(options.envOf ? { envOf: options.envOf } : {}),
+      servers: { onProgress: options.say },
+      gateway: { env: WIDE_LIMITS.gateway },
+      onStep: options.say,
+    });
+    const stop = async (): Promise<void> => {
+      await stack.stop();
+      clean();
+    };
+    return { ...stack, dir, stop };
+  } catch (error) {
+    clean();
+    throw error;
+  }
+}
+
+/** The ids of all server processes, by the name under which their cost is reported. */
+export function pidsOf({ apps, gateway, servers }: Stack): Map<string, number[]> {
+  const pids = new Map<string, number[]>();
+  const add = (name: string, pid: number | undefined): void => {
+    if (pid !== undefined) pids.set(name, [...(pids.get(name) ?? []), pid]);
+  };
+  for (const instance of apps.instances) add(instance.app, instance.pid);
+  add('gateway', gateway.pid);
+  for (const name of ['postgres', 'redis', 'rabbitmq'] as const) add(name, servers[name].pid);
+  return pids;
+}
