@@ -1,0 +1,13 @@
+export interface BackoffOptions {
+  baseMs: number;
+  maxMs: number;
+}
+
+/**
+ * How long to wait before attempt `attempt` (from 0): exponential, and anywhere in its upper half, so that the clients
+ * of a node that died do not come back in step.
+ */
+export function backoffMs(attempt: number, { baseMs, maxMs }: BackoffOptions, random: () => number): number {
+  const ceiling = Math.min(maxMs, baseMs * 2 ** Math.min(attempt, 20));
+  return ceiling / 2 + (ceiling / 2) * random();
+}

@@ -1,0 +1,90 @@
+import { errorCatalog, ParleyError, type ErrorCode, type Problem, type Route } from '@parley/contracts';
+
+export type FetchLike = (url: string, init: RequestInit) => Promise<Response>;
+
+/** The parts of a request. Query values are as a program has them; lists travel separated by commas. */
+export interface RequestParts {
+  params?: Record<string, unknown>;
+  query?: Record<string, unknown>;
+  body?: unknown;
+  idempotencyKey?: string;
+  accessToken?: string;
+  signal?: AbortSignal;
+}
+
+export function buildUrl(base: string, route: Route, parts: RequestParts): string {
+  const path = route.path.replace(/\{(\w+)\}/g, (_, name: string) =>
+    encodeURIComponent(String(parts.params?.[name])),
+  );
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(parts.query ?? {})) {
+    if (value !== undefined && value !== null) query.set(name, String(value));
+  }
+  const search = query.size > 0 ? `?${query}` : '';
+  return base.replace(/\/+$/, '') + path + search;
+}
+
+function retryAfterMs(response: Response): number | undefined {
+  const seconds = Number(response.headers.get('retry-after') ?? NaN);
+  return Number.isFinite(seconds) ? Math.max(0, seconds * 1000) : undefined;
+}
+
+/** Status alone decides where something between client and gateway answered with a page of its own. */
+function codeOfStatus(status: number): ErrorCode {
+  if (status >= 502) return 'unavailable';
+  const codes = Object.keys(errorCatalog) as ErrorCode[];
+  return codes.find((code) => errorCatalog[code].status === status) ?? 'internal';
+}
+
+async function refusal(response: Response): Promise<ParleyError> {
+  const problem = (await response.json().catch(() => ({}))) as Partial<Problem>;
+  const code =
+    problem.code !== undefined && problem.code in errorCatalog
+      ? (problem.code as ErrorCode)
+      : codeOfStatus(response.status);
+  return new ParleyError(code, problem.detail ?? problem.title, {
+    retryAfterMs: retryAfterMs(response),
+    errors: problem.errors,
+  });
+}
+
+/** Sends requests and turns every failure into a ParleyError: problem+json as it says, no answer as `unavailable`. */
+export class HttpTransport {
+  constructor(
+    private readonly url: string,
+    private readonly fetch: FetchLike,
+    private readonly timeoutMs: number,
+  ) {}
+
+  async send(route: Route, parts: RequestParts): Promise<unknown> {
+    const headers: Record<string, string> = { accept: 'application/json' };
+    if (parts.body !== undefined) headers['content-type'] = 'application/json';
+    if (parts.accessToken !== undefined) headers['authorization'] = `Bearer ${parts.accessToken}`;
+    if (parts.idempotencyKey !== undefined) headers['idempotency-key'] = parts.idempotencyKey;
+
+    const timeout = AbortSignal.timeout(this.timeoutMs);
+    const signal = parts.signal ? AbortSignal.any([parts.signal, timeout]) : timeout;
+    const body = parts.body === undefined ? undefined : JSON.stringify(parts.body);
+    let response: Response;
+    let text: string;
+    try {
+      response = await this.fetch(buildUrl(this.url, route, parts), {
+        method: route.method,
+        headers,
+        body,
+        signal,
+      });
+      if (!response.ok) throw await refusal(response);
+      text = await response.text();
+    } catch (error) {
+      if (error instanceof ParleyError || parts.signal?.aborted) throw error;
+      throw new ParleyError('unavailable', `No answer: ${reasonOf(error)}`);
+    }
+    return text === '' ? undefined : JSON.parse(text);
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? error.cause.message : error.message;
+}

@@ -1,0 +1,16 @@
+export { ParleyClient, type NewMessage, type ParleyClientOptions, type SendHandle } from './client';
+export {
+  MemoryStorage,
+  systemClock,
+  WebStorage,
+  type Clock,
+  type KeyValueStorage,
+  type Logger,
+  type WebStorageLike,
+} from './environment';
+export type { Api, CallOptions } from './http/api';
+export type { OutgoingMessage } from './outbox/outbox';
+export type { RealtimeStatus } from './realtime/realtime';
+export type { SessionUser, SignedOutReason } from './session/session';
+export type { ConversationView } from './store/conversation.view';
+export { ParleyError, type ErrorCode } from '@parley/contracts';

@@ -1,0 +1,287 @@
+import type {
+  Conversation,
+  Member,
+  Message,
+  MessagePage,
+  MyConversation,
+  ServerPayload,
+  SyncPayload,
+  SyncResult,
+} from '@parley/contracts';
+import { limits } from '@parley/contracts';
+import { Emitter } from '../emitter';
+import { ConversationState, type Changes } from './conversation.state';
+import { membersOf, messagesOf, viewOf, type ConversationView } from './conversation.view';
+import type { DurableEvent } from './durable-event';
+
+export interface StoreEvents {
+  /** A message came in, or a held one changed. Once per message and version. */
+  message: { conversationId: string; message: Message };
+  /** Summary, members, marks or standing of a conversation changed, or it appeared. */
+  conversation: { conversationId: string };
+  /** The caller is no member any more, or the conversation was deleted. */
+  removed: { conversationId: string };
+  /** Everything was dropped: another epoch, or another user. */
+  reset: Record<string, never>;
+  /** Something is missing: a sync is due. */
+  behind: Record<string, never>;
+}
+
+/** What one call of `sync` asks, and what must still hold when its answer comes. */
+export interface SyncRequest {
+  payload: SyncPayload;
+  /** Conversations as they were when asked; one that was dropped or added since is not touched by the answer. */
+  asked: ReadonlyMap<string, ConversationState>;
+  known: ReadonlySet<ConversationState>;
+  accountStamp: number;
+  /** The store was not reset since. */
+  generation: number;
+}
+
+/**
+ * Everything that this client knows of its user's conversations. Pure memory: what comes from the server is put in by
+ * `apply…`, and what is missing can be asked for with `nextSync`.
+ */
+export class Store extends Emitter<StoreEvents> {
+  epoch: string | null = null;
+  accountCursor: string | null = null;
+  userId = '';
+  private conversations = new Map<string, ConversationState>();
+  private generation = 0;
+  /** Rises with everything that says that the account part changed; `synced` is what an answer has covered. */
+  private account = { stamp: 1, synced: 0 };
+  /** Removed since the last question, so that an answer from before does not bring the conversation back. */
+  private readonly removed = new Set<string>();
+
+  constructor(
+    private readonly holdsAll: boolean,
+    private readonly messagesMax: number,
+  ) {
+    super();
+  }
+
+  /** Forgets everything; nothing that is asked already applies any more. */
+  reset(userId: string): void {
+    this.generation += 1;
+    this.userId = userId;
+    this.epoch = null;
+    this.accountCursor = null;
+    this.conversations = new Map();
+    this.account = { stamp: 1, synced: 0 };
+    this.removed.clear();
+    this.emit('reset', {});
+  }
+
+  conversation(id: string): ConversationView | undefined {
+    const state = this.conversations.get(id);
+    return state && viewOf(state);
+  }
+
+  /** Most recently active first. */
+  list(): ConversationView[] {
+    return [...this.conversations.values()]
+      .map(viewOf)
+      .filter((view) => view !== undefined)
+      .sort((a, b) => b.lastActivityAt.localeCompare(a.lastActivityAt) || b.id.localeCompare(a.id));
+  }
+
+  messages(id: string): Message[] {
+    const state = this.conversations.get(id);
+    return state ? messagesOf(state) : [];
+  }
+
+  members(id: string): Member[] {
+    const state = this.conversations.get(id);
+    return state ? membersOf(state) : [];
+  }
+
+  /** For the parts of the client that page, persist and mark; not to be changed from outside. */
+  state(id: string): ConversationState | undefined {
+    return this.conversations.get(id);
+  }
+
+  states(): Iterable<ConversationState> {
+    return this.conversations.values();
+  }
+
+  applyReady(ready: ServerPayload<'ready'>): void {
+    if (ready.user.id !== this.userId || (this.epoch !== null && this.epoch !== ready.epoch)) {
+      this.reset(ready.user.id);
+    }
+    this.epoch = ready.epoch;
+    this.account.stamp += 1;
+    for (const state of this.conversations.values()) state.mustSync = true;
+    for (const mine of ready.conversations) this.applyMine(mine);
+    this.emit('behind', {});
+  }
+
+  applyEvent(event: DurableEvent): void {
+    const { conversationId } = event.payload;
+    let state = this.conversations.get(conversationId);
+    if (!state) {
+      // Added meanwhile: its own part comes with the account's.
+      state = this.create(conversationId);
+      this.account.stamp += 1;
+    }
+    this.tell(state, state.applyEvent(event));
+  }
+
+  applyRemoved(conversationId: string): void {
+    this.removed.add(conversationId);
+    if (this.conversations.delete(conversationId)) this.emit('removed', { conversationId });
+  }
+
+  applyPosition(versions: Record<string, number>): void {
+    for (const [id, version] of Object.entries(versions)) {
+      const state = this.conversations.get(id);
+      if (state) state.hear(version);
+      else this.account.stamp += 1;
+    }
+    this.emit('behind', {});
+  }
+
+  applyAccountChanged(): void {
+    this.account.stamp += 1;
+    this.emit('behind', {});
+  }
+
+  /** The message in the ack of an own write. One of a conversation that was left since changes nothing. */
+  applyAck(message: Message): void {
+    const state = this.conversations.get(message.conversationId);
+    if (state) this.tell(state, state.applyMessage(message));
+  }
+
+  /** The answer to creating or joining; the own part comes by sync. */
+  applyCreated(conversation: Conversation): void {
+    const state = this.conversations.get(conversation.id) ?? this.create(conversation.id);
+    this.account.stamp += 1;
+    this.tell(state, state.applyShared(conversation));
+  }
+
+  applyPage(conversationId: string, page: MessagePage): void {
+    const state = this.conversations.get(conversationId);
+    if (state) this.tell(state, state.applyPage(page));
+  }
+
+  /** Moves the own mark here at once. Says whether it moved. */
+  markRead(conversationId: string, number: number): boolean {
+    const moved = this.conversations.get(conversationId)?.markRead(number) ?? false;
+    if (moved) this.emit('conversation', { conversationId });
+    return moved;
+  }
+
+  /** Wants all messages of a conversation from now on. */
+  hold(conversationId: string): void {
+    const state = this.conversations.get(conversationId);
+    if (!state || state.held) return;
+    state.held = true;
+    this.emit('behind', {});
+  }
+
+  /** Takes over a conversation as it was persisted. */
+  restore(state: ConversationState): void {
+    this.conversations.set(state.id, state);
+  }
+
+  newState(id: string): ConversationState {
+    return new ConversationState(id, this.userId, this.holdsAll);
+  }
+
+  /**
+   * What to ask next, or undefined when nothing is missing now. `waitMs` says when something will be due. One question at
+   * a time: asking is what answers are measured against.
+   */
+  nextSync(now: number): SyncRequest | { waitMs: number } | undefined {
+    const behind = [...this.conversations.values()].filter((state) => state.behind);
+    const due = behind.filter((state) => state.notBefore <= now).slice(0, limits.syncConversationsMax);
+    if (due.length === 0 && this.account.synced === this.account.stamp) {
+      if (behind.length === 0) return undefined;
+      return { waitMs: Math.min(...behind.map((state) => state.notBefore)) - now };
+    }
+    this.removed.clear();
+    return {
+      payload: {
+        epoch: this.epoch,
+        accountCursor: this.accountCursor,
+        versions: Object.fromEntries(due.map((state) => [state.id, state.standing])),
+      },
+      asked: new Map(due.map((state) => [state.id, state])),
+      known: new Set(this.conversations.values()),
+      accountStamp: this.account.stamp,
+      generation: this.generation,
+    };
+  }
+
+  /** Applies an answer of `sync`. Says whether it brought this client any further. */
+  applySync(request: SyncRequest, result: SyncResult, now: number): boolean {
+    if (request.generation !== this.generation) return true;
+    if (this.epoch !== null && result.epoch !== this.epoch) {
+      this.reset(this.userId);
+      this.epoch = result.epoch;
+      return true;
+    }
+    this.epoch = result.epoch;
+    let progress = this.applyAccount(request, result.account);
+    for (const id of result.removed) progress = this.applySyncRemoval(request, id) || progress;
+    for (const delta of result.conversations) {
+      const state = this.conversations.get(delta.id);
+      if (!state || state !== request.asked.get(delta.id)) continue;
+      const stood = state.standing;
+      const mustSync = state.mustSync;
+      this.tell(state, state.applyDelta(delta));
+      if (delta.retryAfterMs !== undefined) state.notBefore = now + delta.retryAfterMs;
+      progress ||= state.standing !== stood || mustSync !== state.mustSync;
+    }
+    return progress;
+  }
+
+  private applyAccount(request: SyncRequest, page: SyncResult['account']): boolean {
+    // An entry that contradicts what an event said while this answer was under way cannot be trusted: ask again from the
+    // same cursor.
+    let contradicted = false;
+    for (const change of page.changes) {
+      const id = change.conversationId;
+      if (change.state === 'joined') {
+        if (this.removed.has(id)) contradicted = true;
+        else this.applyMine(change.conversation);
+      } else {
+        const state = this.conversations.get(id);
+        if (state && !request.known.has(state)) contradicted = true;
+        else if (state) this.applyRemoved(id);
+      }
+    }
+    if (contradicted) return true;
+    const moved = page.cursor !== this.accountCursor || page.changes.length > 0;
+    this.accountCursor = page.cursor;
+    if (!page.more && this.account.synced < request.accountStamp) {
+      this.account.synced = request.accountStamp;
+      return true;
+    }
+    return moved;
+  }
+
+  private applySyncRemoval(request: SyncRequest, id: string): boolean {
+    const state = this.conversations.get(id);
+    if (!state || state !== request.asked.get(id)) return false;
+    this.applyRemoved(id);
+    return true;
+  }
+
+  private applyMine(mine: MyConversation): void {
+    const state = this.conversations.get(mine.id) ?? this.create(mine.id);
+    this.tell(state, state.applyMine(mine));
+  }
+
+  private create(id: string): ConversationState {
+    const state = this.newState(id);
+    this.conversations.set(id, state);
+    return state;
+  }
+
+  private tell(state: ConversationState, changes: Changes): void {
+    state.trim(this.messagesMax);
+    for (const message of changes.messages) this.emit('message', { conversationId: state.id, message });
+    if (changes.summary) this.emit('conversation', { conversationId: state.id });
+    if (state.behind || this.account.synced !== this.account.stamp) this.emit('behind', {});
+  }
+}
