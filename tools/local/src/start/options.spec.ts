@@ -1,0 +1,25 @@
+import { parseOptions } from './options';
+
+test('without arguments everything runs once, behind port 8000', () => {
+  expect(parseOptions([])).toEqual({ port: 8000, scale: {} });
+});
+
+test('--scale names apps and numbers', () => {
+  expect(parseOptions(['--scale', 'realtime=2,messaging=3', '--port=9000'])).toEqual({
+    port: 9000,
+    scale: { realtime: 2, messaging: 3 },
+  });
+});
+
+test.each([
+  [['--scale', 'chat=2'], 'no app "chat"'],
+  [['--scale', 'realtime=0'], 'a number from 1'],
+  [['--scale', 'realtime'], 'a number from 1'],
+  [['--port', 'http'], 'no port'],
+  [['--fast'], 'fast'],
+])('%j is refused with a reason and the usage', (args, reason) => {
+  expect(() => parseOptions(args)).toThrow(reason);
+  expect(() => parseOptions(args)).toThrow(
+    expect.objectContaining({ advice: expect.stringContaining('--scale') }),
+  );
+});
