@@ -119,6 +119,7 @@ export const messagesQuery = z
     'takes only one of before, after, around and at',
   );
 export const messageQuery = z.strictObject({ atLeast });
+export const messageListQuery = z.strictObject({ limit: pageLimit, cursor: cursor.optional(), atLeast });
 
 export const messagePage = z.object({
   items: z.array(message),

@@ -1,6 +1,13 @@
 import { z } from 'zod';
-import { counter, id } from '../common';
-import { conversationParams, messagePage, messageParams, messageQuery, messagesQuery } from '../conversation';
+import { counter, id, pageOf } from '../common';
+import {
+  conversationParams,
+  messageListQuery,
+  messagePage,
+  messageParams,
+  messageQuery,
+  messagesQuery,
+} from '../conversation';
 import { editMessageBody, emoji, message, sendMessageBody } from '../message';
 import { syncPayload, syncResult } from '../sync';
 import { answer, type OperationSpec } from './operation';
@@ -51,7 +58,7 @@ export const messageOperations = {
     summary: 'Read a page of messages, in rising number',
     description:
       'The newest page unless `before`, `after`, `around` (numbers) or `at` (a time) says otherwise. `atLeast` waits ' +
-      'up to 1 s for that version, then answers `unavailable`.',
+      'up to 1 s for that version, then answers `unavailable`. Public channels can be read by everybody.',
     params: conversationParams,
     query: messagesQuery,
     answers: { 200: answer('A page.', messagePage) },
@@ -62,6 +69,20 @@ export const messageOperations = {
     params: messageParams,
     query: messageQuery,
     answers: { 200: answer('The message.', messageAnswer) },
+    refusals: ['not_found'],
+  },
+  listThread: {
+    summary: "List the replies in a message's thread, in rising number, without the message itself",
+    params: messageParams,
+    query: messageListQuery,
+    answers: { 200: answer('A page of the list.', pageOf(message)) },
+    refusals: ['not_found'],
+  },
+  listPins: {
+    summary: 'List the pinned messages, the newest message first',
+    params: conversationParams,
+    query: messageListQuery,
+    answers: { 200: answer('A page of the list.', pageOf(message)) },
     refusals: ['not_found'],
   },
   sync: {

@@ -61,6 +61,8 @@ export const routes = {
 
   listMessages: { method: 'GET', path: `${conversation}/messages`, app: 'history' },
   getMessage: { method: 'GET', path: message, app: 'history' },
+  listThread: { method: 'GET', path: `${message}/thread`, app: 'history' },
+  listPins: { method: 'GET', path: `${conversation}/pins`, app: 'history' },
   sync: { method: 'POST', path: '/v1/sync', app: 'history' },
 
   getPresence: { method: 'GET', path: '/v1/presence', app: 'presence' },
