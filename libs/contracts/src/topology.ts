@@ -97,6 +97,16 @@ export const queues = {
     lengthMax: 100_000,
     bytesMax: 64_000_000,
   }),
+  /** Rows on their way to sockets. Worth nothing once late: heads and digests show what was missed. */
+  liveLane: (service: ServiceName, lane: number): QueueSpec => ({
+    name: `${service}.live.${lane}`,
+    durable: true,
+    exclusive: false,
+    ttlMs: 5000,
+    lengthMax: 20_000,
+    bytesMax: 64_000_000,
+    expiresMs: 60_000,
+  }),
   /** Heartbeats, owners, heads, digests for one instance. */
   control: (service: ServiceName, instanceId: string): QueueSpec => ({
     name: `${service}.control.${instanceId}`,
