@@ -1,0 +1,52 @@
+import { Injectable } from '@nestjs/common';
+import { ParleyError, unavailable } from '@parley/contracts';
+import { HeadWatch } from '../feed/head.watch';
+import { parkedMs } from '../sync/sync.delta';
+import type { Standing } from '../view/view.store';
+import { ViewStore } from '../view/view.store';
+import { MemberDirectory } from './member.directory';
+
+/** Who may read a conversation's messages: its members, and anybody where it is a public channel (a preview). */
+@Injectable()
+export class ReadAccess {
+  constructor(
+    private readonly store: ViewStore,
+    private readonly directory: MemberDirectory,
+    private readonly watch: HeadWatch,
+  ) {}
+
+  /**
+   * The conversation, once the caller may read it and the view holds `atLeast`.
+   *
+   * @throws ParleyError `not_found` for whoever may not read it, whether or not it exists; `unavailable` when the view does
+   *   not get there within a second, an event of it is parked, or messaging cannot be asked about a stranger
+   */
+  async check(userId: string, conversationId: string, atLeast = 0): Promise<Standing> {
+    let standing = await this.look(userId, conversationId);
+    if (!mayRead(standing)) {
+      const memberOf = standing?.deleted
+        ? new Set()
+        : await this.directory.memberOf(userId, [conversationId]);
+      if (!memberOf.has(conversationId)) throw new ParleyError('not_found', 'There is no such conversation.');
+    }
+    const version = Math.max(atLeast, 1);
+    if (!standing || standing.head < version) {
+      const isReached = await this.watch.reach(conversationId, version);
+      if (isReached) standing = await this.look(userId, conversationId);
+    }
+    if (standing?.isParked) throw unavailable('The conversation cannot be read at the moment.', parkedMs);
+    if (!standing || standing.head < version) throw unavailable('The view has not got that far yet.');
+    return standing;
+  }
+
+  private async look(userId: string, conversationId: string): Promise<Standing | undefined> {
+    return (await this.store.standings(userId, [conversationId])).get(conversationId);
+  }
+}
+
+function mayRead(standing: Standing | undefined): boolean {
+  if (!standing || standing.deleted) return false;
+  if (standing.isMember) return true;
+  const { conversation } = standing;
+  return conversation?.type === 'channel' && conversation.visibility === 'public';
+}

@@ -1,0 +1,134 @@
+import type { LogEvent } from '@parley/contracts';
+import type { Pool } from 'pg';
+import type { ParkedEvent, SoundRows } from './view.store';
+import { RowsRefused, ViewFeedStore } from './view.store';
+import { applyStatement } from './view.store.postgres.apply';
+
+/** Rows deleted by one statement: well within its time. */
+const deleteStep = 2000;
+
+/** The feed's half of the view in PostgreSQL. */
+export class PostgresViewFeedStore extends ViewFeedStore {
+  /** @param pool connections whose search path is the view's schema */
+  constructor(private readonly pool: Pool) {
+    super();
+  }
+
+  async load(partitions: number[], epoch: string): Promise<Map<number, number>> {
+    const foreign = await this.pool.query<{ partition: number }>(
+      'select partition from applied where partition = any($1) and epoch <> $2',
+      [partitions, epoch],
+    );
+    if (foreign.rows.length > 0) await this.drop(partitions, epoch);
+    await this.pool.query(
+      'insert into applied select unnest($1::smallint[]), $2, 0 on conflict (partition) do nothing',
+      [partitions, epoch],
+    );
+    const { rows } = await this.pool.query<{ partition: number; position: string }>(
+      'select partition, position from applied where partition = any($1) and epoch = $2',
+      [partitions, epoch],
+    );
+    return new Map(rows.map((row) => [row.partition, Number(row.position)]));
+  }
+
+  async apply(batch: SoundRows[], parked: ParkedEvent[], epoch: string): Promise<void> {
+    try {
+      await this.pool.query(applyStatement(batch, parked, epoch));
+    } catch (error) {
+      throw isRefusal(error) ? new RowsRefused(`SQLSTATE ${(error as { code: string }).code}`) : error;
+    }
+  }
+
+  async parked(limit: number, conversationId?: string): Promise<ParkedEvent[]> {
+    const { rows } = await this.pool.query<ParkedRow>(
+      `select partition, position, conversation_id, reason, event from parked
+       where $2::text is null or conversation_id = $2 order by parked_at, partition, position limit $1`,
+      [limit, conversationId ?? null],
+    );
+    return rows.map((row) => ({
+      partition: row.partition,
+      position: Number(row.position),
+      conversationId: row.conversation_id,
+      reason: row.reason,
+      event: row.event,
+    }));
+  }
+
+  async unpark(partition: number, row: LogEvent): Promise<void> {
+    const { rows } = await this.pool.query<{ epoch: string; deleted: boolean | null }>(
+      `select a.epoch, c.deleted from applied a left join conversations c on c.id = $2 where a.partition = $1`,
+      [partition, row.conversationId],
+    );
+    const state = rows[0];
+    if (!state) return;
+    if (!state.deleted) {
+      // Positions only rise, so applying an old row again moves none; versions keep it from undoing anything.
+      await this.apply(
+        [{ partition, first: row.position, last: row.position, rows: [row] }],
+        [],
+        state.epoch,
+      );
+    }
+    await this.pool.query('delete from parked where partition = $1 and position = $2', [
+      partition,
+      row.position,
+    ]);
+  }
+
+  async erase(): Promise<boolean> {
+    const { rows } = await this.pool.query<{ id: string }>(
+      'select id from conversations where deleted and not erased limit 1',
+    );
+    const id = rows[0]?.id;
+    if (id === undefined) return false;
+    for (const table of ['messages', 'members']) {
+      const { rowCount } = await this.pool.query(
+        `delete from ${table} where ctid = any(array(
+           select ctid from ${table} where conversation_id = $1 limit ${deleteStep}))`,
+        [id],
+      );
+      if (rowCount === deleteStep) return true;
+    }
+    await this.pool.query('update conversations set erased = true where id = $1', [id]);
+    return true;
+  }
+
+  /**
+   * Empties the partitions that hold another epoch, in steps that each fit a statement's time. An instance that comes
+   * late deletes nothing that was written since: the same statement looks at the epoch.
+   */
+  private async drop(partitions: number[], epoch: string): Promise<void> {
+    const foreign = 'select partition from applied where partition = any($1) and epoch <> $2';
+    const steps = [
+      ...['messages', 'members'].map(
+        (table) => `select t.ctid from conversations c join ${table} t on t.conversation_id = c.id
+          where c.partition in (${foreign})`,
+      ),
+      ...['conversations', 'parked'].map(
+        (table) => `select ctid from ${table} where partition in (${foreign})`,
+      ),
+    ];
+    for (const [i, table] of ['messages', 'members', 'conversations', 'parked'].entries()) {
+      const step = `delete from ${table} where ctid = any(array(${steps[i]} limit ${deleteStep}))`;
+      while ((await this.pool.query(step, [partitions, epoch])).rowCount) continue;
+    }
+    await this.pool.query(
+      'update applied set epoch = $2, position = 0 where partition = any($1) and epoch <> $2',
+      [partitions, epoch],
+    );
+  }
+}
+
+interface ParkedRow {
+  partition: number;
+  position: string;
+  conversation_id: string | null;
+  reason: string;
+  event: unknown;
+}
+
+/** Data exceptions and violated constraints: the rows are to blame, not the server. */
+function isRefusal(error: unknown): boolean {
+  const code = (error as { code?: unknown }).code;
+  return typeof code === 'string' && /^(22|23)/.test(code);
+}
