@@ -1,5 +1,6 @@
 import { HttpException } from '@nestjs/common';
 import { ParleyError, errorCatalog, unavailable, type ErrorCode } from '@parley/contracts';
+import { isError } from './logging';
 
 /** SQLSTATE classes and codes that mean: not now. Connection, resources, shutdown, timeouts, lost races. */
 const databaseAway = /^(08...|53...|57P0[1-5]|57014|55P03|25P03|25P04|25006|40001|40P01|58...)$/;
@@ -23,7 +24,7 @@ const messageAway =
 
 /** Whether the failure means that a backing service is away or too slow, rather than that we are wrong. */
 export function isBackingServiceAway(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
+  if (!isError(error)) return false;
   const source = error as Error & { code?: unknown; driverError?: unknown };
   if (source.driverError && source.driverError !== error && isBackingServiceAway(source.driverError))
     return true;
@@ -33,13 +34,13 @@ export function isBackingServiceAway(error: unknown): boolean {
   if (source.name === 'DriverAlreadyReleasedError' || source.name === 'QueryRunnerAlreadyReleasedError')
     return true;
   // Node reports a refused connection to a name with several addresses as an aggregate.
-  if (error instanceof AggregateError) return error.errors.some(isBackingServiceAway);
+  if (error.name === 'AggregateError') return (error as AggregateError).errors.some(isBackingServiceAway);
   return messageAway.test(error.message);
 }
 
 /** Whether this is PostgreSQL's refusal of a second row with the same key; `constraint` narrows it to one index. */
 export function isUniqueViolation(error: unknown, constraint?: string): boolean {
-  if (!(error instanceof Error)) return false;
+  if (!isError(error)) return false;
   const source = ((error as { driverError?: unknown }).driverError ?? error) as {
     code?: string;
     constraint?: string;
@@ -76,7 +77,7 @@ function fromStatus(status: number, message: string): ParleyError {
 
 /** Errors of the body parser and of the router carry a status and a type. */
 function fromParser(error: unknown): ParleyError | undefined {
-  if (!(error instanceof Error)) return undefined;
+  if (!isError(error)) return undefined;
   const { status, type } = error as { status?: unknown; type?: unknown };
   if (type === 'entity.too.large') return new ParleyError('payload_too_large', 'The body is too large.');
   if (type === 'encoding.unsupported' || type === 'charset.unsupported') {
@@ -84,7 +85,7 @@ function fromParser(error: unknown): ParleyError | undefined {
   }
   if (type === 'entity.parse.failed')
     return new ParleyError('invalid_request', 'The body is not a JSON object.');
-  if (error instanceof URIError) return new ParleyError('invalid_request', 'The address is malformed.');
+  if (error.name === 'URIError') return new ParleyError('invalid_request', 'The address is malformed.');
   if (typeof status === 'number' && status >= 400 && status < 500)
     return fromStatus(status, 'The request is malformed.');
   return undefined;

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import type { LoggerService } from '@nestjs/common';
 import pino, { type Logger } from 'pino';
 import { activeContext, traceIdOf } from './context';
@@ -41,12 +42,17 @@ export function configureLogging(settings: { service: string; instance: string; 
   for (const logger of loggers.values()) logger.level = settings.level;
 }
 
+/** Like `instanceof Error`, and true as well for errors of another realm, as Node's own are inside jest. */
+export function isError(value: unknown): value is Error {
+  return value instanceof Error || types.isNativeError(value);
+}
+
 /**
  * Database errors quote the values that they choke on, so of those only the codes are written; of all others the
  * message and the stack.
  */
 export function serializeError(error: unknown): Record<string, unknown> {
-  if (!(error instanceof Error)) return { type: typeof error };
+  if (!isError(error)) return { type: typeof error };
   const source = error as Error & { code?: unknown; driverError?: object };
   const database = (source.driverError ?? source) as {
     code?: unknown;
@@ -68,10 +74,13 @@ export function serializeError(error: unknown): Record<string, unknown> {
   return { type: error.name, message: error.message, code: source.code, stack: error.stack, cause };
 }
 
+const startUp = new Set<unknown>(['NestFactory', 'InstanceLoader', 'RoutesResolver', 'RouterExplorer']);
+
 /** Nest's own lines, in the same form. */
 export class NestLogger implements LoggerService {
   log(message: unknown, ...rest: unknown[]): void {
-    this.write('info', message, rest);
+    // Nest tells every module and route as it starts; that is detail.
+    this.write(startUp.has(rest.at(-1)) ? 'debug' : 'info', message, rest);
   }
   warn(message: unknown, ...rest: unknown[]): void {
     this.write('warn', message, rest);
@@ -82,7 +91,6 @@ export class NestLogger implements LoggerService {
   fatal(message: unknown, ...rest: unknown[]): void {
     this.write('fatal', message, rest);
   }
-  /** Nest tells every route and module as it starts; that is detail. */
   debug(message: unknown, ...rest: unknown[]): void {
     this.write('debug', message, rest);
   }
@@ -98,7 +106,7 @@ export class NestLogger implements LoggerService {
   ) {
     const last = rest.at(-1);
     const logger = getLogger(typeof last === 'string' && !last.includes('\n') ? last : 'Nest');
-    if (message instanceof Error) logger[level]({ err: message }, message.name);
+    if (isError(message)) logger[level]({ err: message }, message.name);
     else if (typeof message === 'string') logger[level](message);
     else logger[level]('A message that is not text was logged.');
   }

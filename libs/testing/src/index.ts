@@ -1,4 +1,5 @@
 export { freshDatabase, freshRedis, freshVhost } from './fresh';
+export { interruptible, type Interruptible } from './interruptible';
 export { managementRequest } from './management';
 export { privateRedis } from './private-redis';
 export { testServers, type TestServers } from './servers';

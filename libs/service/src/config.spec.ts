@@ -1,0 +1,45 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ConfigError, baseConfig, databaseConfig, loadConfig, numberVariable } from '.';
+
+const schema = baseConfig.extend(databaseConfig.shape).extend({ PORT: numberVariable(3001, 0, 65_535) });
+const DATABASE_URL = 'postgres://app:secret@127.0.0.1/parley';
+
+test('defaults fill in, and empty counts as absent', () => {
+  const config = loadConfig(schema, { DATABASE_URL, LOG_LEVEL: '' });
+  expect(config).toMatchObject({
+    HOST: '127.0.0.1',
+    PORT: 3001,
+    LOG_LEVEL: 'info',
+    DRAIN_TIMEOUT_MS: 15_000,
+  });
+  expect(config.INSTANCE_ID).toMatch(/^[0-9a-f-]{36}$/);
+});
+
+test('every offending variable is named, without its value', () => {
+  const load = () => loadConfig(schema, { PORT: '70000', LOG_LEVEL: 'loud', DATABASE_URL: 'mysql://secret' });
+  expect(load).toThrow(ConfigError);
+  for (const name of ['PORT', 'LOG_LEVEL', 'DATABASE_URL']) expect(load).toThrow(new RegExp(`\n  ${name}: `));
+  expect(load).not.toThrow(/secret/);
+  expect(() => loadConfig(schema, {})).toThrow('DATABASE_URL: is required');
+});
+
+describe('secrets from files', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'parley-config-'));
+  const file = join(directory, 'url');
+  beforeAll(() => writeFileSync(file, `${DATABASE_URL}\n`));
+  afterAll(() => rmSync(directory, { recursive: true }));
+
+  test('are read without their line end', () => {
+    expect(loadConfig(schema, { DATABASE_URL_FILE: file }).DATABASE_URL).toBe(DATABASE_URL);
+  });
+  test('must not contradict the variable', () => {
+    expect(() => loadConfig(schema, { DATABASE_URL, DATABASE_URL_FILE: file })).toThrow('is given twice');
+  });
+  test('must exist', () => {
+    expect(() => loadConfig(schema, { DATABASE_URL_FILE: join(directory, 'none') })).toThrow(
+      'DATABASE_URL_FILE: cannot be read (ENOENT)',
+    );
+  });
+});

@@ -1,0 +1,148 @@
+import 'reflect-metadata';
+import { Controller, Get, Module } from '@nestjs/common';
+import { InjectDataSource, TypeOrmModule } from '@nestjs/typeorm';
+import { freshDatabase, interruptible, type Interruptible } from '@parley/testing';
+import { Client } from 'pg';
+import { DataSource, type MigrationInterface, type QueryRunner } from 'typeorm';
+import {
+  Public,
+  baseConfig,
+  databaseCheck,
+  loadConfig,
+  pgPool,
+  runMigrations,
+  runService,
+  typeormOptions,
+  type RunningService,
+} from '.';
+
+class CreateThings1700000000000 implements MigrationInterface {
+  async up(runner: QueryRunner): Promise<void> {
+    // Without a schema: the search path leads to the service's own.
+    await runner.query('create table things (id integer primary key)');
+    await runner.query('insert into things values (1)');
+  }
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('drop table things');
+  }
+}
+
+function settings(url: string) {
+  return { url, schema: 'things', entities: [], migrations: [CreateThings1700000000000], poolMax: 2 };
+}
+
+@Public()
+@Controller()
+class ThingController {
+  constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
+
+  @Get('plain')
+  plain() {
+    return pgPool(this.dataSource)
+      .query('select id from things')
+      .then((result) => result.rows as unknown);
+  }
+
+  @Get('transaction')
+  transaction() {
+    return this.dataSource.transaction(
+      (manager) => manager.query('select id from things') as Promise<unknown>,
+    );
+  }
+
+  @Get('slow')
+  slow() {
+    return this.dataSource.query('select pg_sleep(10)');
+  }
+}
+
+test('migrations of many instances at once run once', async () => {
+  const url = await freshDatabase();
+  const runs = await Promise.all([1, 2, 3].map(() => runMigrations(settings(url))));
+  expect(runs.flat()).toEqual(['CreateThings1700000000000']);
+  expect(await runMigrations(settings(url))).toEqual([]);
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  const { rows } = await client.query('select id from things.things');
+  expect(rows).toEqual([{ id: 1 }]);
+  await client.end();
+});
+
+describe('a service whose database fails', () => {
+  let line: Interruptible;
+  let service: RunningService;
+
+  beforeAll(async () => {
+    const url = await freshDatabase();
+    await runMigrations(settings(url));
+    line = await interruptible(url);
+    @Module({
+      imports: [TypeOrmModule.forRoot(typeormOptions(settings(line.url)))],
+      controllers: [ThingController],
+    })
+    class ThingModule {}
+    service = await runService({
+      name: 'things',
+      module: ThingModule,
+      config: loadConfig(baseConfig, { PORT: '0', LOG_LEVEL: 'error' }),
+      ownsProcess: false,
+    });
+    service.health.register('database', databaseCheck(service.app.get(DataSource)));
+  });
+  afterAll(async () => {
+    await line.restore();
+    await service.close();
+    await line.close();
+  });
+
+  const status = async (path: string) => (await fetch(service.url + path)).status;
+  /** No timing is asserted but the promise itself: an answer within two seconds. */
+  const bounded = (path: string) => fetch(service.url + path, { signal: AbortSignal.timeout(2000) });
+
+  async function expectUnavailable(path: string) {
+    const response = await bounded(path);
+    expect({ status: response.status, body: await response.json() }).toMatchObject({
+      status: 503,
+      body: { code: 'unavailable' },
+    });
+    expect(response.headers.get('retry-after')).toBe('1');
+  }
+
+  async function expectRecovery() {
+    await line.restore();
+    while ((await status('/health/ready')) !== 200);
+    for (const path of ['/plain', '/transaction']) expect(await status(path)).toBe(200);
+  }
+
+  test('works while it is there', async () => {
+    expect(await status('/plain')).toBe(200);
+    expect(await status('/transaction')).toBe(200);
+    expect(await status('/health/ready')).toBe(200);
+  });
+
+  test('a statement that takes too long is cancelled', async () => {
+    await expectUnavailable('/slow');
+  });
+
+  test('a dead one is answered with unavailable, and all resumes by itself', async () => {
+    await line.cut();
+    await Promise.all(['/plain', '/transaction', '/plain', '/plain'].map(expectUnavailable));
+    expect(await status('/health/ready')).toBe(503);
+    expect(await status('/health/live')).toBe(200);
+    await expectRecovery();
+  });
+
+  test('a frozen one is answered with unavailable, and all resumes by itself', async () => {
+    line.freeze();
+    await Promise.all(['/plain', '/transaction', '/plain', '/plain'].map(expectUnavailable));
+    expect(await status('/health/ready')).toBe(503);
+    await expectRecovery();
+  });
+
+  test('one that freezes in the middle of a statement is answered too', async () => {
+    const slow = expectUnavailable('/slow');
+    line.freeze();
+    await slow;
+    await expectRecovery();
+  });
+});
