@@ -46,4 +46,6 @@ export interface OwnerAnnouncement {
   open: Record<string, number>;
   /** Partition (as text) to the term that is about to end: hold commands until the successor announces. */
   closing: Record<string, number>;
+  /** Partitions that this instance has just let go of: whoever wants them looks at the leases now. */
+  released?: number[];
 }

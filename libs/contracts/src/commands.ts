@@ -5,7 +5,6 @@ import {
   conversationType,
   member,
   myConversation,
-  notificationsBody,
   role,
   updateConversationBody,
   visibility,
@@ -98,7 +97,6 @@ export const commands = {
     z.object({ ...actor, fromNumber: counter.nullable() }),
     z.object({ fromNumber: counter.nullable() }),
   ),
-  'notifications.set': command(z.object({ ...actor, change: notificationsBody }), notificationsBody),
 } as const satisfies Record<string, Entry>;
 export type Commands = typeof commands;
 export type CommandName = keyof Commands;

@@ -6,6 +6,7 @@ export const limits = {
   messageMentionsMax: 50,
   messageAttachmentsMax: 10,
   messageReactionsMax: 50,
+  messageReactionsTotalMax: 1000,
   reactionUserIdsShown: 20,
   emojiCharsMax: 32,
   clientMessageIdCharsMax: 64,

@@ -1,0 +1,125 @@
+import type { AccountChange, AccountPage, MyConversation } from '@parley/contracts';
+import { ParleyError } from '@parley/contracts';
+import type { Pool } from 'pg';
+import type { MyConversationRow } from './my-conversation';
+import { myConversationColumns, myConversationSource, toMyConversation } from './my-conversation';
+
+/**
+ * What belongs to a user alone. Entries carry the id of the transaction that last changed them; a cursor is the oldest
+ * transaction still under way at the reading (`pg_snapshot_xmin`): everything before it was seen, everything at or after
+ * it is read again. So no entry can be missed, some are seen twice.
+ */
+export class AccountReader {
+  constructor(private readonly pool: Pool) {}
+
+  /** Entries changed since the cursor; null asks for all that are joined. */
+  async changes(userId: string, cursor: string | null, limit: number): Promise<AccountPage> {
+    const from = cursor === null ? undefined : decodeCursor(cursor);
+    // Where the sync after this one begins: taken before the first page is read, so that nothing falls in between.
+    const next = from?.next ?? (await this.snapshot());
+    const { rows } = await this.pool.query<MyConversationRow>({
+      name: 'account-changes',
+      text: `select ${myConversationColumns} ${myConversationSource}
+             where m.user_id = $1 and (m.stamp >= $2::xid8 or k.stamp >= $2::xid8)
+               and ($5::boolean or m.role is not null)
+               and ($3::uuid is null or m.conversation_id > $3)
+             order by m.conversation_id limit $4`,
+      values: [
+        userId,
+        from?.since ?? '0',
+        from?.after ?? null,
+        limit + 1,
+        from !== undefined && from.since !== '0',
+      ],
+    });
+    const page = rows.slice(0, limit);
+    const more = rows.length > limit;
+    const last = page[page.length - 1];
+    const cursorNow =
+      more && last
+        ? encodeCursor({ since: from?.since ?? '0', next, after: last.id })
+        : encodeCursor({ since: next });
+    return { cursor: cursorNow, more, changes: page.map(toChange) };
+  }
+
+  /** A cursor for somebody who knows everything up to now. */
+  async cursor(): Promise<string> {
+    return encodeCursor({ since: await this.snapshot() });
+  }
+
+  private async snapshot(): Promise<string> {
+    const { rows } = await this.pool.query<{ xmin: string }>(
+      'select pg_snapshot_xmin(pg_current_snapshot())::text as xmin',
+    );
+    return rows[0]!.xmin;
+  }
+
+  /** One user's conversations, most recently active first. */
+  async list(
+    userId: string,
+    limit: number,
+    cursor: string | undefined,
+  ): Promise<{ items: MyConversation[]; nextCursor: string | null }> {
+    const [before, beforeId] = cursor === undefined ? [null, null] : decodeListCursor(cursor);
+    const { rows } = await this.pool.query<MyConversationRow>({
+      name: 'account-list',
+      text: `select ${myConversationColumns} ${myConversationSource}
+             where m.user_id = $1 and m.role is not null
+               and ($2::timestamptz is null or (c.last_activity_at, c.id) < ($2, $3::uuid))
+             order by c.last_activity_at desc, c.id desc limit $4`,
+      values: [userId, before, beforeId, limit + 1],
+    });
+    const items = rows.slice(0, limit).map(toMyConversation);
+    const last = items[items.length - 1];
+    const nextCursor =
+      rows.length > limit && last
+        ? Buffer.from(`${last.lastActivityAt} ${last.id}`).toString('base64url')
+        : null;
+    return { items, nextCursor };
+  }
+
+  /** One conversation as a member sees it; undefined for anybody else. */
+  async one(userId: string, conversationId: string): Promise<MyConversation | undefined> {
+    const { rows } = await this.pool.query<MyConversationRow>({
+      name: 'account-one',
+      text: `select ${myConversationColumns} ${myConversationSource}
+             where m.user_id = $1 and m.conversation_id = $2 and m.role is not null`,
+      values: [userId, conversationId],
+    });
+    return rows[0] && toMyConversation(rows[0]);
+  }
+}
+
+function toChange(row: MyConversationRow): AccountChange {
+  if (row.role === null) return { state: 'left', conversationId: row.id };
+  return { state: 'joined', conversationId: row.id, conversation: toMyConversation(row) };
+}
+
+interface Cursor {
+  since: string;
+  /** While pages of one sync follow each other: where the sync after it begins. */
+  next?: string;
+  after?: string;
+}
+
+function encodeCursor({ since, next, after }: Cursor): string {
+  return Buffer.from([since, next, after].filter((part) => part !== undefined).join(' ')).toString(
+    'base64url',
+  );
+}
+
+function decodeCursor(cursor: string): Cursor {
+  const parts = /^(\d{1,20})(?: (\d{1,20}) ([0-9a-f-]{36}))?$/.exec(
+    Buffer.from(cursor, 'base64url').toString(),
+  );
+  if (!parts?.[1]) throw new ParleyError('invalid_request', 'accountCursor: is not one of ours');
+  return { since: parts[1], next: parts[2], after: parts[3] };
+}
+
+function decodeListCursor(cursor: string): [string, string] {
+  const parts = /^(\d{4}-\d\d-\d\dT[\d:.]{12}Z) ([0-9a-f-]{36})$/.exec(
+    Buffer.from(cursor, 'base64url').toString(),
+  );
+  if (!parts?.[1] || !parts[2]) throw new ParleyError('invalid_request', 'cursor: is not one of ours');
+  return [parts[1], parts[2]];
+}

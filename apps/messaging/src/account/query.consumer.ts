@@ -1,0 +1,56 @@
+import { Controller, Inject } from '@nestjs/common';
+import { MessagePattern, Payload } from '@nestjs/microservices';
+import type { LogEvent, QueryData, QueryReply } from '@parley/contracts';
+import { PARTITIONS } from '@parley/contracts';
+import { Deployment } from '../log/deployment';
+import { LogStore } from '../log/log.store';
+import { AccountReader } from './account.reader';
+import { JoinReader } from './join.reader';
+
+const REPLAY_ROWS_MAX = 500;
+
+/** The broker's door for reads: any instance answers. */
+@Controller()
+export class QueryConsumer {
+  constructor(
+    @Inject(JoinReader) private readonly joins: JoinReader,
+    @Inject(AccountReader) private readonly accounts: AccountReader,
+    @Inject(LogStore) private readonly store: LogStore,
+    @Inject(Deployment) private readonly deployment: Deployment,
+  ) {}
+
+  @MessagePattern('messaging.join')
+  join(@Payload() { userId }: QueryData<'messaging.join'>): Promise<QueryReply<'messaging.join'>> {
+    return this.joins.join(userId);
+  }
+
+  @MessagePattern('messaging.account')
+  account(@Payload() data: QueryData<'messaging.account'>): Promise<QueryReply<'messaging.account'>> {
+    return this.accounts.changes(data.userId, data.cursor, data.limit);
+  }
+
+  @MessagePattern('messaging.membership')
+  async membership(
+    @Payload() data: QueryData<'messaging.membership'>,
+  ): Promise<QueryReply<'messaging.membership'>> {
+    return { memberOf: await this.joins.membership(data.userId, data.conversationIds) };
+  }
+
+  @MessagePattern('messaging.replay')
+  async replay(@Payload() data: QueryData<'messaging.replay'>): Promise<QueryReply<'messaging.replay'>> {
+    const { partition, after } = data;
+    const limit = Math.min(data.limit, REPLAY_ROWS_MAX);
+    const [tails, stored] = await Promise.all([
+      this.store.tails([partition]),
+      limit > 0 ? this.store.read(partition, after, limit) : [],
+    ]);
+    const rows = stored.map(({ event }) => JSON.parse(event) as LogEvent);
+    const last = rows[rows.length - 1]?.position ?? 0;
+    return { epoch: this.deployment.epoch, head: Math.max(last, tails.get(partition)?.position ?? 0), rows };
+  }
+
+  @MessagePattern('messaging.epoch')
+  epoch(): QueryReply<'messaging.epoch'> {
+    return { epoch: this.deployment.epoch, partitions: PARTITIONS };
+  }
+}

@@ -1,0 +1,152 @@
+import {
+  type DynamicModule,
+  Inject,
+  Module,
+  type OnApplicationShutdown,
+  type OnModuleInit,
+} from '@nestjs/common';
+import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
+import { Broker, BrokerModule, Publisher, Requester } from '@parley/broker';
+import {
+  activeContext,
+  databaseCheck,
+  getLogger,
+  HealthRegistry,
+  makeContext,
+  pgPool,
+  runInContext,
+  typeormOptions,
+} from '@parley/service';
+import type { DataSource } from 'typeorm';
+import { AccountReader } from './account/account.reader';
+import { JoinReader } from './account/join.reader';
+import { QueryConsumer } from './account/query.consumer';
+import type { MessagingConfig } from './config';
+import { ConversationController } from './conversation/conversation.controller';
+import { ConversationReader } from './conversation/conversation.reader';
+import { UserDirectory } from './conversation/user.directory';
+import { databaseSettings } from './database';
+import { Deployment, loadDeployment } from './log/deployment';
+import { LeaseStore } from './log/lease.store';
+import { LogRuntime } from './log/log.runtime';
+import { LogStore } from './log/log.store';
+import { PostgresLogStore } from './log/log.store.postgres';
+import { MemberController } from './member/member.controller';
+import { CommandConsumer } from './message/command.consumer';
+import { MessageController } from './message/message.controller';
+import { MarkController } from './read-mark/mark.controller';
+import { MarkStore } from './read-mark/mark.store';
+import { MarkWriter } from './read-mark/mark.writer';
+
+/** Connections of their own for appends and leases, so that a storm of reads holds up neither. */
+const logConnections = { name: 'log', poolMax: 3 };
+const leaseConnections = { name: 'leases', poolMax: 1 };
+
+/** The one place where ports meet their implementations and everything its settings. */
+@Module({})
+export class AppModule implements OnModuleInit, OnApplicationShutdown {
+  constructor(
+    @Inject(HealthRegistry) private readonly health: HealthRegistry,
+    @Inject(getDataSourceToken()) private readonly dataSource: DataSource,
+    @Inject(Broker) private readonly broker: Broker,
+    @Inject(MarkWriter) private readonly marks: MarkWriter,
+  ) {}
+
+  static register(config: MessagingConfig): DynamicModule {
+    const settings = databaseSettings(config);
+    const connection = (own: { name: string; poolMax: number }) =>
+      TypeOrmModule.forRoot({ ...typeormOptions({ ...settings, poolMax: own.poolMax }), name: own.name });
+    return {
+      module: AppModule,
+      imports: [
+        TypeOrmModule.forRoot(typeormOptions(settings)),
+        connection(logConnections),
+        connection(leaseConnections),
+        BrokerModule.forRoot({
+          url: config.AMQP_URL,
+          service: 'messaging',
+          instanceId: config.INSTANCE_ID,
+          logger: getLogger('Broker'),
+          trace: {
+            current: () => activeContext()?.traceparent,
+            run: (traceparent, handle) => runInContext(makeContext({ traceparent }), handle),
+          },
+          serves: { queries: true, commands: true },
+        }),
+      ],
+      controllers: [
+        CommandConsumer,
+        QueryConsumer,
+        ConversationController,
+        MemberController,
+        MessageController,
+        MarkController,
+      ],
+      providers: [
+        {
+          provide: Deployment,
+          inject: [getDataSourceToken()],
+          useFactory: (dataSource: DataSource) => loadDeployment(pgPool(dataSource)),
+        },
+        {
+          provide: LogStore,
+          inject: [getDataSourceToken(logConnections.name)],
+          useFactory: (dataSource: DataSource) => new PostgresLogStore(pgPool(dataSource)),
+        },
+        {
+          provide: LeaseStore,
+          inject: [getDataSourceToken(leaseConnections.name)],
+          useFactory: (dataSource: DataSource) => new LeaseStore(pgPool(dataSource), config.INSTANCE_ID),
+        },
+        {
+          provide: AccountReader,
+          inject: [getDataSourceToken()],
+          useFactory: (dataSource: DataSource) => new AccountReader(pgPool(dataSource)),
+        },
+        {
+          provide: ConversationReader,
+          inject: [getDataSourceToken()],
+          useFactory: (dataSource: DataSource) => new ConversationReader(pgPool(dataSource)),
+        },
+        {
+          provide: JoinReader,
+          inject: [getDataSourceToken(), LogStore, AccountReader, Deployment],
+          useFactory: (
+            dataSource: DataSource,
+            store: LogStore,
+            accounts: AccountReader,
+            deployment: Deployment,
+          ) => new JoinReader(pgPool(dataSource), store, accounts, deployment),
+        },
+        {
+          provide: UserDirectory,
+          inject: [Requester],
+          useFactory: (requester: Requester) => new UserDirectory(requester),
+        },
+        {
+          provide: MarkWriter,
+          inject: [getDataSourceToken(), Publisher],
+          useFactory: (dataSource: DataSource, publisher: Publisher) =>
+            new MarkWriter({
+              store: new MarkStore(pgPool(dataSource)),
+              notify: (userIds) => publisher.users({ kind: 'account.changed', userIds }),
+              warn: (details, message) => getLogger('Marks').warn(details, message),
+            }),
+        },
+        LogRuntime,
+      ],
+    };
+  }
+
+  onModuleInit(): void {
+    this.health.register('database', databaseCheck(this.dataSource));
+    this.health.register('broker', () => {
+      return this.broker.connected ? Promise.resolve() : Promise.reject(new Error('not connected'));
+    });
+  }
+
+  /** The partitions are handed over by now: what they left to write is written while the database is still there. */
+  async onApplicationShutdown(): Promise<void> {
+    await this.marks.flush();
+  }
+}

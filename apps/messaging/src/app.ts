@@ -1,0 +1,22 @@
+import { startBroker } from '@parley/broker';
+import { runService, type RunningService, type ServiceOptions } from '@parley/service';
+import { AppModule } from './app.module';
+import type { MessagingConfig } from './config';
+import { LogRuntime } from './log/log.runtime';
+
+/** Starts one instance; resolves once it listens. */
+export function startMessaging(
+  config: MessagingConfig,
+  options: Pick<ServiceOptions, 'ownsProcess'> = {},
+): Promise<RunningService> {
+  return runService({
+    name: 'messaging',
+    module: AppModule.register(config),
+    config,
+    start: async (app) => {
+      await startBroker(app);
+      app.get(LogRuntime).start();
+    },
+    ...options,
+  });
+}

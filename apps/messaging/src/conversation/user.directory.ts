@@ -1,0 +1,22 @@
+import { ParleyError } from '@parley/contracts';
+import type { Requester } from '@parley/broker';
+import { LruMap } from '../log/lru';
+
+const KNOWN_MAX = 100_000;
+
+/** Whether accounts exist: auth knows, and what it said of an existing one is remembered (accounts are not unmade). */
+export class UserDirectory {
+  private readonly known = new LruMap<string, true>(KNOWN_MAX);
+
+  constructor(private readonly requester: Requester) {}
+
+  /** @throws ParleyError `not_found` naming the first id that is nobody's; `unavailable` when auth cannot be asked */
+  async check(userIds: string[]): Promise<void> {
+    const unknown = userIds.filter((id) => !this.known.has(id));
+    if (unknown.length === 0) return;
+    const { users } = await this.requester.query('auth.users', { ids: unknown });
+    for (const { id } of users) this.known.set(id, true);
+    const missing = unknown.find((id) => !this.known.has(id));
+    if (missing !== undefined) throw new ParleyError('not_found', `There is no user ${missing}.`);
+  }
+}

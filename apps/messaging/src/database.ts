@@ -1,0 +1,13 @@
+import type { DatabaseConfig, DatabaseSettings } from '@parley/service';
+import { Log1764000000000 } from './migrations/1764000000000-log';
+
+/** Messaging's own part of the database, for the service and `migrate.ts` alike. */
+export function databaseSettings(config: DatabaseConfig): DatabaseSettings {
+  return {
+    url: config.DATABASE_URL,
+    schema: 'messaging',
+    entities: [],
+    migrations: [Log1764000000000],
+    poolMax: config.DATABASE_POOL_MAX,
+  };
+}

@@ -1,0 +1,198 @@
+import { Moved } from '@parley/broker';
+import { partitionOf, unavailable } from '@parley/contracts';
+import type { LogRow, LogStore } from './log.store';
+import { ClientIdTaken, PositionTaken } from './log.store';
+import type { OwnerClock } from './owner';
+import type { Partition } from './partition';
+import type { Task } from './task';
+import { answer } from './task';
+
+export interface CommitterOptions {
+  store: LogStore;
+  clock: OwnerClock;
+  publish(rows: LogRow[]): void;
+  onCommit?(rows: LogRow[], durationMs: number): void;
+  /** Decides tasks again on fresh memory. */
+  retry(partition: Partition, tasks: Task[]): void;
+  /** A higher term has written: this one never commits again. */
+  lose(partition: Partition): void;
+}
+
+const ROWS_MAX = 1000;
+const REREAD_MS = 100;
+
+/**
+ * Group commit: what was decided while an append is under way goes into the next one, over all partitions, so that one
+ * durable write serves many commands and nobody waits for a timer.
+ */
+export class Committer {
+  private readonly dirty = new Set<Partition>();
+  private readonly poisoned = new Set<Partition>();
+  private isRunning = false;
+
+  constructor(private readonly options: CommitterOptions) {}
+
+  /** The partition has something in its queue. */
+  add(partition: Partition): void {
+    this.dirty.add(partition);
+    this.wake();
+  }
+
+  /** The memory of the partition is not to be trusted: it is dropped once what is under way has ended. */
+  poison(partition: Partition): void {
+    partition.isResetting = true;
+    this.poisoned.add(partition);
+    this.wake();
+  }
+
+  private wake(): void {
+    if (this.isRunning) return;
+    this.isRunning = true;
+    // After everything that this tick brings has been decided.
+    setImmediate(() => void this.run());
+  }
+
+  private async run(): Promise<void> {
+    while (this.dirty.size > 0 || this.poisoned.size > 0) {
+      for (const partition of this.poisoned) {
+        this.poisoned.delete(partition);
+        await this.recover(partition, []);
+      }
+      await this.commit(this.take());
+    }
+    this.isRunning = false;
+  }
+
+  private take(): Map<Partition, Task[]> {
+    const batch = new Map<Partition, Task[]>();
+    let size = 0;
+    for (const partition of this.dirty) {
+      if (size >= ROWS_MAX) break;
+      const tasks = partition.queue.splice(0, ROWS_MAX - size);
+      if (partition.queue.length === 0) this.dirty.delete(partition);
+      if (tasks.length === 0) continue;
+      size += tasks.length;
+      partition.inFlight = tasks;
+      batch.set(partition, tasks);
+    }
+    return batch;
+  }
+
+  private async commit(batch: Map<Partition, Task[]>): Promise<void> {
+    const { store, clock } = this.options;
+    while (batch.size > 0) {
+      const rows = [...batch.values()].flat().flatMap((task) => task.row ?? []);
+      const startedAt = clock.monotonic();
+      try {
+        if (rows.length > 0) await store.append(rows);
+        this.succeed(batch, rows, clock.monotonic() - startedAt);
+        return;
+      } catch (error) {
+        const refused = this.refused(batch, error);
+        if (!refused) {
+          // Whether any of it is stored is unknown, for each partition.
+          await Promise.all([...batch].map(([partition, tasks]) => this.recover(partition, tasks)));
+          return;
+        }
+        // That partition alone decides again; the others' rows stand as they are.
+        batch.delete(refused);
+        void this.recover(refused, []);
+      }
+    }
+  }
+
+  private succeed(batch: Map<Partition, Task[]>, rows: LogRow[], durationMs: number): void {
+    for (const [partition, tasks] of batch) {
+      if (partition.inFlight === tasks) partition.inFlight = [];
+      const last = tasks.findLast((task) => task.row)?.row;
+      if (last) partition.committed = last.position;
+    }
+    if (rows.length > 0) {
+      this.options.publish(rows);
+      this.options.onCommit?.(rows, durationMs);
+    }
+    for (const tasks of batch.values()) tasks.forEach(answer);
+  }
+
+  /** The partition that met another row, when it is certain that nothing was stored. */
+  private refused(batch: Map<Partition, Task[]>, error: unknown): Partition | undefined {
+    let number: number;
+    if (error instanceof PositionTaken) number = error.partition;
+    else if (error instanceof ClientIdTaken) number = partitionOf(error.conversationId);
+    else return undefined;
+    const found = [...batch.keys()].find((partition) => partition.number === number);
+    if (found && error instanceof ClientIdTaken) markRepeat(batch.get(found) ?? [], error);
+    return found;
+  }
+
+  /**
+   * Drops the memory of a partition, reads the tail, and goes on from there. Of `doubtful` tasks nobody knows whether
+   * their rows are stored: the log says it. Those that are there succeed; the others are `unavailable`, never refused for
+   * good, and not tried again here. Everything else without an answer is decided again.
+   */
+  private async recover(partition: Partition, doubtful: Task[]): Promise<void> {
+    const tasks = partition.isLost ? partition.inFlight : partition.reset();
+    partition.inFlight = [];
+    partition.isResetting = true;
+    this.dirty.delete(partition);
+    const inDoubt = doubtful.filter((task) => task.row);
+    const others = tasks.filter((task) => !inDoubt.includes(task));
+    const stored = await this.readBack(partition, inDoubt);
+    partition.isResetting = false;
+    if (stored === undefined) {
+      const reason = unavailable('The log cannot be reached; it may or may not have been carried out.');
+      for (const task of inDoubt) task.reject(reason);
+      for (const task of [...others, ...partition.backlog.splice(0)]) task.reject(new Moved());
+      return;
+    }
+    const there = inDoubt.filter((task) => stored.has(task));
+    if (there.length > 0) this.options.publish(there.map((task) => task.row!));
+    for (const task of inDoubt) {
+      if (stored.has(task)) answer(task);
+      else task.reject(unavailable('The log could not store it.'));
+    }
+    const again = [...others, ...partition.backlog.splice(0)].sort((a, b) => a.sequence - b.sequence);
+    for (const task of again) {
+      task.row = undefined;
+      task.outcome = undefined;
+    }
+    this.options.retry(partition, again);
+  }
+
+  /**
+   * Which of these tasks' rows are stored; also moves the partition to the tail, or loses it to a higher term. Undefined
+   * when the partition was lost before the log could be read.
+   */
+  private async readBack(partition: Partition, inDoubt: Task[]): Promise<Set<Task> | undefined> {
+    const { store, clock } = this.options;
+    for (;;) {
+      try {
+        const tail = (await store.tails([partition.number])).get(partition.number);
+        const stored = await this.findStored(partition, inDoubt);
+        if ((tail?.term ?? 0) > partition.term) this.options.lose(partition);
+        partition.position = partition.committed = tail?.position ?? 0;
+        return stored;
+      } catch {
+        if (partition.isLost) return undefined;
+        await clock.sleep(REREAD_MS);
+      }
+    }
+  }
+
+  private async findStored(partition: Partition, inDoubt: Task[]): Promise<Set<Task>> {
+    const first = inDoubt[0]?.row;
+    if (!first) return new Set();
+    const events = await this.options.store.read(partition.number, first.position - 1, inDoubt.length);
+    const byPosition = new Map(events.map(({ position, event }) => [position, event]));
+    return new Set(inDoubt.filter(({ row }) => row && byPosition.get(row.position) === row.event));
+  }
+}
+
+/** The log knows this client id from earlier: its task is recognised as a repeat when it is decided again. */
+function markRepeat(tasks: Task[], taken: ClientIdTaken): void {
+  for (const task of tasks) {
+    const row = task.row;
+    if (!row || row.clientMessageId !== taken.clientMessageId || row.senderId !== taken.senderId) continue;
+    if (row.conversationId === taken.conversationId) task.isKnownRepeat = true;
+  }
+}

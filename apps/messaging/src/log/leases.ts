@@ -1,0 +1,193 @@
+import { assign } from '@parley/broker';
+import { PARTITIONS } from '@parley/contracts';
+import type { Lease, LeaseStore } from './lease.store';
+import { LEASE_MS } from './lease.store';
+
+export interface LeaseKeeperOptions {
+  store: LeaseStore;
+  instanceId: string;
+  /** The instances of messaging that are there, this one included. */
+  instances(): string[];
+  monotonic(): number;
+  open(terms: Map<number, number>): Promise<void>;
+  /** The term is over, in order: resolves when everything taken is answered. */
+  close(partition: number): Promise<void>;
+  /** The term is over, at once. */
+  drop(partition: number): void;
+  /** Which terms commands may be sent to, and which are about to end. */
+  announce(open: Map<number, number>, closing: Map<number, number>): void;
+  /** These are free: whoever wants them should look now. */
+  released(partitions: number[]): void;
+  warn(details: object, message: string): void;
+}
+
+const RENEW_MS = 500;
+/** An own lease counts as over this long before the database says so. */
+const MARGIN_MS = 200;
+/** How long commands that were sent before `closing` was heard are still taken. */
+const CLOSING_MS = 150;
+const ANNOUNCE_MS = 1000;
+
+interface Held {
+  term: number;
+  /** By the own monotonic clock. */
+  validUntil: number;
+}
+
+/**
+ * Holds the leases of the partitions for which this instance ranks first. An instance whose leases have run out counts
+ * as gone until it renews one, so that a crash is taken over within a lease. Partitions that rank elsewhere are handed
+ * over in order: announced as closing, drained, committed, released.
+ */
+export class LeaseKeeper {
+  private readonly held = new Map<number, Held>();
+  private readonly closing = new Map<number, number>();
+  private timer?: NodeJS.Timeout;
+  private announcer?: NodeJS.Timeout;
+  private round?: Promise<void>;
+  private again = false;
+  private stopped = false;
+
+  constructor(private readonly options: LeaseKeeperOptions) {}
+
+  start(): void {
+    this.timer = setInterval(() => this.look(), RENEW_MS);
+    this.announcer = setInterval(() => this.announce(), ANNOUNCE_MS);
+    this.look();
+  }
+
+  /** Hands everything over in order. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    clearInterval(this.announcer);
+    await this.round;
+    await this.handOver([...this.held.keys()]);
+    clearInterval(this.timer);
+    await this.round;
+  }
+
+  isValid(partition: number): boolean {
+    return (this.held.get(partition)?.validUntil ?? 0) > this.options.monotonic();
+  }
+
+  partitions(): number[] {
+    return [...this.held.keys()];
+  }
+
+  /** A term turned out to be over. */
+  lost(partition: number): void {
+    this.held.delete(partition);
+  }
+
+  /** Looks at the leases now; asked again while looking, it looks once more. */
+  look(): void {
+    if (this.round) {
+      this.again = true;
+      return;
+    }
+    this.round = this.runRound()
+      .catch((error: unknown) =>
+        this.options.warn({ error: String(error) }, 'leases: cannot reach the database'),
+      )
+      .finally(() => {
+        this.dropExpired();
+        this.round = undefined;
+        if (this.again) {
+          this.again = false;
+          this.look();
+        }
+      });
+  }
+
+  announce(): void {
+    const open = new Map<number, number>();
+    for (const [partition, { term }] of this.held)
+      if (!this.closing.has(partition)) open.set(partition, term);
+    this.options.announce(open, this.closing);
+  }
+
+  private async runRound(): Promise<void> {
+    await this.renew();
+    if (this.stopped) return;
+    const leases = await this.options.store.all();
+    const wanted = this.wanted(leases);
+    const free = leases.filter(
+      (lease) => isFree(lease, this.options.instanceId) && !this.held.has(lease.partition),
+    );
+    await this.acquire(
+      free.map((lease) => lease.partition).filter((p) => wanted[p] === this.options.instanceId),
+    );
+    const foreign = [...this.held.keys()].filter(
+      (p) => wanted[p] !== this.options.instanceId && !this.closing.has(p),
+    );
+    if (foreign.length > 0) void this.handOver(foreign);
+  }
+
+  private async renew(): Promise<void> {
+    const askedAt = this.options.monotonic();
+    const renewed = await this.options.store.renew([...this.held.keys()]);
+    for (const [partition, held] of this.held) {
+      if (renewed.get(partition) === held.term) held.validUntil = askedAt + LEASE_MS - MARGIN_MS;
+      else this.end(partition);
+    }
+  }
+
+  /** The instance that should own each partition, among those that do renew their leases. */
+  private wanted(leases: Lease[]): string[] {
+    const gone = new Set(
+      leases.filter((lease) => lease.isExpired && lease.owner !== null).map((lease) => lease.owner),
+    );
+    for (const lease of leases) if (!lease.isExpired) gone.delete(lease.owner);
+    gone.delete(this.options.instanceId);
+    return assign(
+      PARTITIONS,
+      this.options.instances().filter((instance) => !gone.has(instance)),
+    );
+  }
+
+  private async acquire(partitions: number[]): Promise<void> {
+    if (partitions.length === 0) return;
+    const askedAt = this.options.monotonic();
+    const got = await this.options.store.acquire(partitions);
+    if (got.size === 0) return;
+    await this.options.open(got);
+    for (const [partition, term] of got) {
+      this.held.set(partition, { term, validUntil: askedAt + LEASE_MS - MARGIN_MS });
+    }
+    this.announce();
+  }
+
+  private async handOver(partitions: number[]): Promise<void> {
+    const mine = partitions.filter((partition) => this.held.has(partition));
+    for (const partition of mine) this.closing.set(partition, this.held.get(partition)!.term);
+    if (mine.length === 0) return;
+    this.announce();
+    await new Promise((resolve) => setTimeout(resolve, CLOSING_MS));
+    await Promise.all(mine.map((partition) => this.options.close(partition)));
+    const held = mine.filter((partition) => this.held.has(partition));
+    await this.options.store
+      .release(held)
+      .catch((error: unknown) =>
+        this.options.warn({ error: String(error) }, 'leases: cannot release; they run out'),
+      );
+    for (const partition of mine) {
+      this.held.delete(partition);
+      this.closing.delete(partition);
+    }
+    this.options.released(held);
+  }
+
+  private dropExpired(): void {
+    for (const partition of this.held.keys()) if (!this.isValid(partition)) this.end(partition);
+  }
+
+  private end(partition: number): void {
+    this.held.delete(partition);
+    this.closing.delete(partition);
+    this.options.drop(partition);
+  }
+}
+
+function isFree(lease: Lease, instanceId: string): boolean {
+  return lease.owner === null || lease.isExpired || lease.owner === instanceId;
+}

@@ -1,0 +1,31 @@
+import { counter, gauge, histogram } from '@parley/service';
+import type { LogRow } from './log.store';
+
+const rows = counter('parley_log_rows_total', 'Rows appended to the conversation log.', ['kind']);
+const batchRows = histogram(
+  'parley_log_batch_rows',
+  'Rows stored by one append.',
+  [],
+  [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000],
+);
+const appendSeconds = histogram('parley_log_append_seconds', 'Duration of one append, until it is durable.');
+
+export function observeCommit(committed: LogRow[], durationMs: number): void {
+  batchRows.observe(committed.length);
+  appendSeconds.observe(durationMs / 1000);
+  rows.inc({ kind: 'message' }, committed.filter((row) => row.number !== null).length);
+  rows.inc({ kind: 'other' }, committed.filter((row) => row.number === null).length);
+}
+
+export function observeOwnership(count: () => number): void {
+  gauge('parley_log_partitions_owned', 'Partitions that this instance owns.', [], function () {
+    this.set(count());
+  });
+}
+
+/** Seconds from the arrival of a command to its answer. */
+export const commandSeconds = histogram(
+  'parley_command_seconds',
+  'From the arrival of a command to its answer.',
+  ['command', 'outcome'],
+);

@@ -1,0 +1,108 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { OnModuleDestroy } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
+import { Broker, Membership, Publisher, WIRE_VERSION, ControlInbox } from '@parley/broker';
+import type { OwnerAnnouncement } from '@parley/broker';
+import { controlKeys } from '@parley/contracts';
+import { getLogger } from '@parley/service';
+import { v7 } from 'uuid';
+import { Deployment } from './deployment';
+import { LeaseStore } from './lease.store';
+import { LeaseKeeper } from './leases';
+import { Loader } from './loader';
+import { observeCommit, observeOwnership } from './log.metrics';
+import { LogPublisher } from './log.publisher';
+import { LogStore } from './log.store';
+import { LogOwner } from './owner';
+import { requestHasher } from './request-hash';
+
+const log = getLogger('Log');
+/** Heads are announced again this long after a takeover: consumers fetch what two announcements found missing. */
+const REPEAT_HEADS_MS = 300;
+
+/** Everything that one instance runs to own partitions: leases, owner, committer, publisher. */
+@Injectable()
+export class LogRuntime implements OnModuleDestroy {
+  readonly owner: LogOwner;
+  private readonly leases: LeaseKeeper;
+  private readonly events: LogPublisher;
+
+  constructor(
+    @Inject(LogStore) store: LogStore,
+    @Inject(LeaseStore) leaseStore: LeaseStore,
+    @Inject(Deployment) deployment: Deployment,
+    @Inject(Broker) private readonly broker: Broker,
+    @Inject(Membership) private readonly membership: Membership,
+    @Inject(Publisher) private readonly publisher: Publisher,
+    @Inject(ControlInbox) control: ControlInbox,
+  ) {
+    const monotonic = () => performance.now();
+    this.events = new LogPublisher(publisher, deployment.epoch, () => this.owner.heads());
+    this.owner = new LogOwner({
+      store,
+      loader: new Loader(store),
+      clock: { monotonic, now: () => new Date().toISOString(), sleep },
+      newId: v7,
+      hash: requestHasher(deployment.requestKey),
+      isLeaseValid: (partition) => this.leases.isValid(partition),
+      publish: (rows) => this.events.publish(rows),
+      onLost: (partition, term) => this.lose(partition, term),
+      onCommit: observeCommit,
+    });
+    this.leases = new LeaseKeeper({
+      store: leaseStore,
+      instanceId: broker.options.instanceId,
+      instances: () => membership.instances('messaging'),
+      monotonic,
+      open: (terms) => this.open(terms),
+      close: (partition) => this.owner.close(partition),
+      drop: (partition) => this.owner.drop(partition),
+      announce: (open, closing) => this.announce(open, closing),
+      released: (partitions) => this.announce(new Map(), new Map(), partitions),
+      warn: (details, message) => log.warn(details, message),
+    });
+    control.on(controlKeys.owner, (body) => {
+      const { released, instanceId } = body as OwnerAnnouncement;
+      if (released && instanceId !== broker.options.instanceId) this.leases.look();
+    });
+    observeOwnership(() => this.leases.partitions().length);
+  }
+
+  start(): void {
+    this.events.start();
+    this.leases.start();
+    this.membership.onChange('messaging', () => this.leases.look());
+    // A newcomer asks nobody: it is told.
+    this.membership.onNewcomer(() => this.leases.announce());
+    this.broker.on('connected', () => this.leases.announce());
+  }
+
+  /** Hands the partitions over in order, while the broker is still there to say so. */
+  async onModuleDestroy(): Promise<void> {
+    this.membership.leave();
+    await this.leases.stop();
+    this.events.stop();
+  }
+
+  private async open(terms: Map<number, number>): Promise<void> {
+    await this.owner.open(terms);
+    this.events.announceHeads();
+    setTimeout(() => this.events.announceHeads(), REPEAT_HEADS_MS).unref();
+    log.info({ partitions: terms.size }, 'Partitions are owned by this instance.');
+  }
+
+  private lose(partition: number, term: number): void {
+    this.leases.lost(partition);
+    log.warn({ partition, term }, 'A higher term has written; this one is over.');
+  }
+
+  private announce(open: Map<number, number>, closing: Map<number, number>, released?: number[]): void {
+    this.publisher.owner({
+      v: WIRE_VERSION,
+      instanceId: this.broker.options.instanceId,
+      open: Object.fromEntries(open),
+      closing: Object.fromEntries(closing),
+      ...(released && { released }),
+    });
+  }
+}

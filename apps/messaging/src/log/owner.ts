@@ -1,0 +1,296 @@
+import { Moved } from '@parley/broker';
+import type { CommandData, CommandName, LogEvent } from '@parley/contracts';
+import { ParleyError, unavailable } from '@parley/contracts';
+import { blank } from '../conversation/conversation.rules';
+import type { ConversationState } from '../conversation/conversation.state';
+import { toHead } from '../conversation/conversation.state';
+import { Committer } from './committer';
+import { clientIdKey, decide, messagesNamed, repeat } from './decide';
+import type { Decision, DecisionContext } from './decision';
+import type { Loader } from './loader';
+import type { LogRow, LogStore } from './log.store';
+import { Partition } from './partition';
+import type { Task } from './task';
+import { answer } from './task';
+
+export interface OwnerClock {
+  /** Monotonic milliseconds. */
+  monotonic(): number;
+  /** RFC 3339 with milliseconds. */
+  now(): string;
+  sleep(ms: number): Promise<void>;
+}
+
+export interface OwnerOptions {
+  store: LogStore;
+  loader: Loader;
+  clock: OwnerClock;
+  newId(): string;
+  /** Keyed hash of a request, for commands that are recognised when repeated. */
+  hash(command: CommandName, data: CommandData<CommandName>): string;
+  isLeaseValid(partition: number): boolean;
+  /** Tells consumers of rows that are stored. */
+  publish(rows: LogRow[]): void;
+  onLost(partition: number, term: number): void;
+  onCommit?(rows: LogRow[], durationMs: number): void;
+}
+
+/** A command that waited longer than this is refused undecided: its asker has given up, or is about to. */
+const UNDECIDED_MS_MAX = 800;
+const UNANSWERED_MAX = 5000;
+
+/**
+ * Decides the commands of the partitions that this instance owns, in order, on state in memory, and gives what it
+ * decided to the committer. Answers leave when everything decided before them is stored. Safety does not rest on being
+ * the only owner: whatever another one appended in between is noticed at the append, and then memory is dropped and
+ * everything unanswered is decided again.
+ */
+export class LogOwner {
+  private readonly partitions = new Map<number, Partition>();
+  private readonly committer: Committer;
+  private sequence = 0;
+
+  constructor(private readonly options: OwnerOptions) {
+    this.committer = new Committer({
+      store: options.store,
+      clock: options.clock,
+      publish: options.publish,
+      onCommit: options.onCommit,
+      retry: (partition, tasks) => tasks.forEach((task) => this.consider(partition, task)),
+      lose: (partition) => {
+        this.drop(partition.number);
+        options.onLost(partition.number, partition.term);
+      },
+    });
+  }
+
+  /** Begins a term: reads the tail and takes commands from then on. */
+  async open(numbers: Map<number, number>): Promise<void> {
+    const tails = await this.options.store.tails([...numbers.keys()]);
+    for (const [number, term] of numbers) {
+      const partition = new Partition(number, term);
+      partition.position = partition.committed = tails.get(number)?.position ?? 0;
+      this.partitions.set(number, partition);
+    }
+  }
+
+  /** Ends a term in order: takes nothing more, and resolves when all it took is answered. */
+  async close(number: number): Promise<void> {
+    const partition = this.partitions.get(number);
+    if (!partition) return;
+    partition.isClosed = true;
+    while (!partition.isIdle && !partition.isLost) await this.options.clock.sleep(5);
+    this.drop(number);
+  }
+
+  /** The term is over: what is not decided goes to whoever owns the partition now. */
+  drop(number: number): void {
+    const partition = this.partitions.get(number);
+    if (!partition) return;
+    this.partitions.delete(number);
+    partition.isLost = true;
+    const inFlight = partition.inFlight;
+    partition.inFlight = [];
+    for (const task of partition.reset()) task.reject(new Moved());
+    partition.inFlight = inFlight; // The committer settles these: they may be stored already.
+  }
+
+  /** Last stored position by partition. */
+  heads(): Map<number, number> {
+    return new Map([...this.partitions.values()].map((partition) => [partition.number, partition.committed]));
+  }
+
+  submit(
+    name: CommandName,
+    data: CommandData<CommandName>,
+    address: { partition: number; term: number; arrivedAt: number },
+  ): Promise<object> {
+    const partition = this.partitions.get(address.partition);
+    if (!partition || partition.term !== address.term || partition.isClosed)
+      return Promise.reject(new Moved());
+    const unanswered = partition.queue.length + partition.inFlight.length + partition.backlog.length;
+    if (unanswered >= UNANSWERED_MAX)
+      return Promise.reject(unavailable('The conversation is overloaded.', 1000));
+    const requestHash = name === 'message.send' ? this.options.hash(name, data) : '';
+    return new Promise((resolve, reject) => {
+      const sequence = this.sequence++;
+      this.consider(partition, {
+        sequence,
+        name,
+        data,
+        arrivedAt: address.arrivedAt,
+        requestHash,
+        resolve,
+        reject,
+      });
+    });
+  }
+
+  /** Decides a task, or holds it back until what it needs is in memory. */
+  private consider(partition: Partition, task: Task): void {
+    if (partition.isLost) return task.reject(new Moved());
+    if (partition.isResetting) {
+      partition.backlog.push(task);
+      return;
+    }
+    const { conversationId } = task.data;
+    const waiting = partition.waiting.get(conversationId);
+    if (waiting) {
+      waiting.push(task);
+      return;
+    }
+    if (this.options.clock.monotonic() - task.arrivedAt > UNDECIDED_MS_MAX) {
+      return task.reject(unavailable('The command waited too long.'));
+    }
+    const messages = this.missingMessages(partition, task);
+    if (messages.length > 0 || !partition.conversations.has(conversationId)) {
+      partition.waiting.set(conversationId, [task]);
+      void this.load(partition, conversationId, messages, task);
+      return;
+    }
+    if (task.isKnownRepeat && !task.repeatChecked) void this.lookForRepeat(partition, task);
+    else this.settle(partition, task);
+  }
+
+  private missingMessages(partition: Partition, task: Task): string[] {
+    const named = messagesNamed(task);
+    if (task.name === 'message.send') {
+      const repeated = partition.clientIds.get(clientIdKey(task.data as CommandData<'message.send'>));
+      if (repeated !== undefined) named.push(repeated);
+    }
+    return task.messagesLoaded ? [] : named.filter((id) => !partition.messages.has(id));
+  }
+
+  /** Loads what one task needs. Commands of the same conversation wait behind it; nobody else does. */
+  private async load(
+    partition: Partition,
+    conversationId: string,
+    messages: string[],
+    task: Task,
+  ): Promise<void> {
+    const { generation } = partition;
+    try {
+      const { loader } = this.options;
+      const known = partition.conversations.get(conversationId);
+      const [state, states] = await Promise.all([
+        known ?? loader.conversation(conversationId),
+        loader.messages(messages),
+      ]);
+      if (partition.generation !== generation) return; // Dropped meanwhile; its tasks went with it.
+      if (!known) partition.conversations.set(conversationId, state ?? blank(conversationId));
+      for (const found of states) partition.messages.set(found.message.id, found);
+      if (messages.length > 0) task.messagesLoaded = true;
+      this.resume(partition, conversationId);
+    } catch {
+      if (partition.generation !== generation) return;
+      const held = partition.waiting.get(conversationId) ?? [];
+      partition.waiting.delete(conversationId);
+      for (const each of held) each.reject(unavailable('The conversation cannot be read at the moment.'));
+    }
+  }
+
+  private resume(partition: Partition, conversationId: string): void {
+    const held = partition.waiting.get(conversationId) ?? [];
+    partition.waiting.delete(conversationId);
+    for (const task of held) this.consider(partition, task);
+  }
+
+  private settle(partition: Partition, task: Task): void {
+    const state = partition.conversations.get(task.data.conversationId)!;
+    try {
+      const decision = this.decide(partition, state, task);
+      task.outcome = { reply: decision.reply };
+      task.row = decision.event && this.record(partition, state, task, decision, decision.event);
+    } catch (error) {
+      if (!(error instanceof ParleyError)) return this.fail(partition, task, error);
+      if (task.name === 'message.send' && !task.repeatChecked && error.code !== 'idempotency_mismatch') {
+        void this.lookForRepeat(partition, task);
+        return;
+      }
+      task.outcome = { error };
+      task.row = undefined;
+    }
+    if (task.row || partition.hasUncommitted) {
+      partition.queue.push(task);
+      this.committer.add(partition);
+    } else if (this.options.isLeaseValid(partition.number)) {
+      answer(task);
+    } else {
+      task.reject(new Moved());
+    }
+  }
+
+  private decide(partition: Partition, state: ConversationState, task: Task): Decision {
+    const context: DecisionContext = {
+      now: this.options.clock.now(),
+      newId: this.options.newId,
+      requestHash: task.requestHash,
+      messages: partition.messages,
+    };
+    if (task.name === 'message.send') {
+      const known = partition.clientIds.get(clientIdKey(task.data as CommandData<'message.send'>));
+      if (known !== undefined) return repeat(task, known, context);
+    }
+    return decide(state, task, context);
+  }
+
+  private record(
+    partition: Partition,
+    state: ConversationState,
+    task: Task,
+    decision: Decision,
+    event: Omit<LogEvent, 'position'>,
+  ): LogRow {
+    partition.position += 1;
+    const { message } = decision;
+    const isNew = event.kind === 'message.created';
+    if (message) partition.messages.set(message.message.id, message);
+    if (isNew && message) {
+      partition.clientIds.set(clientIdKey(task.data as CommandData<'message.send'>), message.message.id);
+    }
+    return {
+      partition: partition.number,
+      position: partition.position,
+      term: partition.term,
+      conversationId: state.id,
+      version: event.version,
+      number: isNew && message ? message.message.number : null,
+      messageId: message?.message.id ?? null,
+      senderId: isNew ? task.data.actorId : null,
+      clientMessageId: isNew && message ? message.message.clientMessageId : null,
+      requestHash: isNew ? task.requestHash : null,
+      at: event.at,
+      event: JSON.stringify({ position: partition.position, ...event }),
+      reactors: message?.reactors ? JSON.stringify(message.reactors) : null,
+      conversation: toHead(state),
+      memberships: decision.memberships,
+      mentions: decision.mentions,
+    };
+  }
+
+  /** A refused send may repeat one that was accepted earlier: that is recognised before anything else is said. */
+  private async lookForRepeat(partition: Partition, task: Task): Promise<void> {
+    const data = task.data as CommandData<'message.send'>;
+    try {
+      const known = await this.options.store.messageIdOf(
+        data.conversationId,
+        data.actorId,
+        data.clientMessageId,
+      );
+      task.repeatChecked = true;
+      if (known !== undefined) {
+        partition.clientIds.set(clientIdKey(data), known);
+        task.messagesLoaded = false;
+      }
+      this.consider(partition, task);
+    } catch {
+      task.reject(unavailable('The log cannot be read at the moment.'));
+    }
+  }
+
+  /** A rule broke: its command alone fails, but the memory that it may have half changed is not to be trusted. */
+  private fail(partition: Partition, task: Task, error: unknown): void {
+    task.reject(error as Error);
+    this.committer.poison(partition);
+  }
+}

@@ -1,0 +1,33 @@
+import type { CommandData, CommandName, ParleyError } from '@parley/contracts';
+import type { LogRow } from './log.store';
+
+export type Outcome = { reply: object } | { error: ParleyError };
+
+/** One command on its way through its owner. */
+export interface Task {
+  /** Order of arrival; everything is decided, and decided again, in this order. */
+  sequence: number;
+  name: CommandName;
+  data: CommandData<CommandName>;
+  /** Monotonic, in milliseconds. */
+  arrivedAt: number;
+  requestHash: string;
+  /** The messages that it names were asked from the log: what is not cached now does not exist. */
+  messagesLoaded?: boolean;
+  /** The log said that it has this client id already; its message is looked up before anything is decided. */
+  isKnownRepeat?: boolean;
+  /** The log was asked whether this send is a repeat. */
+  repeatChecked?: boolean;
+  /** What was decided; may only leave once everything decided before it is committed. */
+  outcome?: Outcome;
+  row?: LogRow;
+  resolve(reply: object): void;
+  reject(error: Error): void;
+}
+
+export function answer(task: Task): void {
+  const { outcome } = task;
+  if (outcome === undefined) throw new Error('a task was answered before it was decided');
+  if ('error' in outcome) task.reject(outcome.error);
+  else task.resolve(outcome.reply);
+}

@@ -1,0 +1,46 @@
+import type { Pool } from 'pg';
+
+export interface Mark {
+  userId: string;
+  conversationId: string;
+  readNumber: number;
+}
+
+/** Read marks and mark-unread: state of a user alone, stamped with the transaction that last changed it. */
+export class MarkStore {
+  constructor(private readonly pool: Pool) {}
+
+  /** Moves marks forward, never back; answers the users whose marks moved. Reading clears an unread mark at or below. */
+  async advance(marks: Mark[]): Promise<Set<string>> {
+    const { rows } = await this.pool.query<{ user_id: string }>({
+      name: 'marks-advance',
+      text: `insert into marks as m (user_id, conversation_id, read_number)
+             select * from unnest($1::uuid[], $2::uuid[], $3::bigint[])
+             on conflict (user_id, conversation_id) do update set
+               read_number = excluded.read_number,
+               unread_from = null,
+               stamp = pg_current_xact_id()
+             where m.read_number < excluded.read_number
+             returning user_id`,
+      values: [
+        marks.map((mark) => mark.userId),
+        marks.map((mark) => mark.conversationId),
+        marks.map((mark) => mark.readNumber),
+      ],
+    });
+    return new Set(rows.map((row) => row.user_id));
+  }
+
+  /** Sets or clears the private unread mark; answers whether anything changed. */
+  async setUnread(userId: string, conversationId: string, fromNumber: number | null): Promise<boolean> {
+    const { rowCount } = await this.pool.query({
+      name: 'marks-unread',
+      text: `insert into marks as m (user_id, conversation_id, unread_from) values ($1, $2, $3)
+             on conflict (user_id, conversation_id) do update set
+               unread_from = excluded.unread_from, stamp = pg_current_xact_id()
+             where m.unread_from is distinct from excluded.unread_from`,
+      values: [userId, conversationId, fromNumber],
+    });
+    return (rowCount ?? 0) > 0;
+  }
+}
