@@ -11,6 +11,6 @@ module.exports = {
   globalTeardown: `${__dirname}/libs/testing/jest/global-teardown.js`,
   setupFilesAfterEnv: [`${__dirname}/libs/testing/jest/setup.js`],
   testMatch: ['<rootDir>/src/**/*.spec.ts'],
-  transform: { '^.+\\.(ts|m?js)$': ['@swc/jest', { ...swc, swcrc: false }] },
+  transform: { '^.+\\.(ts|m?js)$': [require.resolve('@swc/jest'), { ...swc, swcrc: false }] },
   transformIgnorePatterns: [`/node_modules/(?!(${esm.join('|')})/)`],
 };

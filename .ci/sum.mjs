@@ -1,0 +1,26 @@
+// `sum.mjs FOLDER TESTS CHECKS`: adds up what the tests and the checks wrote to FOLDER and prints the last line of
+// .ci/run. TESTS and CHECKS are their exit codes: a part that failed without counting a failure (a suite that could
+// not be loaded, a build that broke) counts as one.
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const [folder, testsCode, checksCode] = process.argv.slice(2);
+const tests = read('tests.json');
+const checks = read('checks.json');
+const parts = [
+  { passed: tests?.numPassedTests, failed: tests?.numFailedTests, code: testsCode },
+  { passed: checks?.passed, failed: checks?.failed, code: checksCode },
+];
+let passed = 0;
+let failed = 0;
+for (const part of parts) {
+  passed += part.passed ?? 0;
+  failed += part.failed || (part.code === '0' ? 0 : 1);
+}
+console.log(`${passed} passed, ${failed} failed`);
+process.exit(failed > 0 || passed === 0 ? 1 : 0);
+
+function read(name) {
+  const file = join(folder, name);
+  return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined;
+}
