@@ -1,0 +1,138 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { System } from '@parley/tool-load';
+import { check } from '../checker/check';
+import { type ConversationLog, readLog } from '../checker/log';
+import type { LogRow, Observations, Violation } from '../checker/observations';
+import { Load } from '../load/load';
+import type { World } from '../load/world';
+import type { Outcome } from '../report/report';
+import { readFresh } from '../system/fresh.reader';
+import { readWholeLog } from '../system/log.reader';
+import type { Fault } from './faults';
+
+const RECOVERY_MS = 60_000;
+const ANSWERS_MS = 60_000;
+const SYNC_MS = 90_000;
+const POLL_MS = 100;
+
+/** Everything that rounds share: the load and its record go on from one fault to the next. */
+export interface Stage {
+  system: System;
+  world: World;
+  load: Load;
+  /** Load before the strike and after the recovery, in milliseconds. */
+  durationMs: number;
+  /** Violations that an earlier round has reported already. */
+  reported: Set<string>;
+  /** Called when all is quiet and in sync, before the check. */
+  beforeCheck?: () => Promise<void>;
+}
+
+/** One round: load, strike, recovery without a hand, quiet, check. */
+export async function runRound(fault: Fault, stage: Stage): Promise<Outcome> {
+  const { load, world, durationMs } = stage;
+  const trouble: string[] = [];
+  const ackedBefore = load.sends.length;
+  const refusedBefore = load.refused.length;
+  load.start();
+  await delay(durationMs);
+  const struckAt = performance.now();
+  await fault.strike(stage.system);
+  const endedAt = performance.now();
+  const conversationIds = world.places.map(({ circle }) => circle.conversation.id);
+  const allWrite = (): boolean => conversationIds.every((id) => firstAck(load, endedAt, id) !== undefined);
+  if (!(await until(allWrite, RECOVERY_MS))) trouble.push('Not every conversation took messages again.');
+  await delay(durationMs);
+  const unanswered = await load.pause(ANSWERS_MS);
+  if (unanswered > 0) trouble.push(`${unanswered} writes were never answered.`);
+
+  const log = await readWholeLog(stage.system.servers.rabbitmq.url);
+  const logs = readLog(log);
+  const isInSync = await until(() => whatIsBehind(world, logs) === undefined, SYNC_MS);
+  const inSyncAt = performance.now();
+  if (!isInSync) trouble.push(whatIsBehind(world, logs) ?? '');
+  await stage.beforeCheck?.();
+  const violations = await judge(stage, log, logs);
+  const firsts = conversationIds.map((id) => firstAck(load, struckAt, id));
+  return {
+    fault: fault.name,
+    acked: load.sends.length - ackedBefore,
+    refused: load.refused.length - refusedBefore,
+    firstAckMs: sinceStrike(Math.min, firsts, struckAt),
+    allAckMs: sinceStrike(Math.max, firsts, struckAt),
+    inSyncMs: isInSync ? inSyncAt - endedAt : undefined,
+    violations,
+    trouble,
+  };
+}
+
+/** When the first message of a conversation was acknowledged that was first sent after `sinceMs`. */
+function firstAck(load: Load, sinceMs: number, conversationId: string): number | undefined {
+  const timings = load.timings.filter(
+    (one) => one.conversationId === conversationId && one.firstAttemptAt >= sinceMs,
+  );
+  return timings.length === 0 ? undefined : Math.min(...timings.map((one) => one.ackedAt));
+}
+
+function sinceStrike(
+  choose: (...values: number[]) => number,
+  moments: (number | undefined)[],
+  struckAt: number,
+): number | undefined {
+  const known = moments.filter((moment) => moment !== undefined);
+  return known.length < moments.length || known.length === 0 ? undefined : choose(...known) - struckAt;
+}
+
+/** Which client does not yet stand where the log ends, left to itself; undefined when all do. */
+function whatIsBehind(world: World, logs: Map<string, ConversationLog>): string | undefined {
+  for (const person of world.people) {
+    if (!person.isCalm) return `${person.userId} is not connected or still syncing`;
+    for (const { conversationId, head, members } of logs.values()) {
+      const version = person.replica.versionOf(conversationId);
+      const expected = members.has(person.userId) ? head : undefined;
+      if (version !== expected)
+        return `${person.userId} stands at ${version} of ${conversationId}, expected ${expected}`;
+    }
+  }
+  return undefined;
+}
+
+async function judge(
+  { system, world, load, reported }: Stage,
+  log: LogRow[],
+  logs: Map<string, ConversationLog>,
+): Promise<Violation[]> {
+  const observations: Observations = {
+    sends: load.sends,
+    changes: load.changes,
+    refused: load.refused,
+    sockets: world.people.flatMap((person) => [...person.traces.values()]),
+    fresh: [],
+    held: [],
+    log,
+  };
+  const withMembers = new Set<string>();
+  for (const { circle } of world.places) {
+    const { id, type } = circle.conversation;
+    if (type !== 'channel') withMembers.add(id);
+    const reader = world.people.find((person) => logs.get(id)?.members.has(person.userId));
+    if (reader) observations.fresh.push(await readFresh(system.gateway.url, id, reader.newToken()));
+  }
+  observations.held = world.people.flatMap((person) => person.replica.held(withMembers));
+  const isNew = ({ kind, conversationId, detail }: Violation): boolean => {
+    const key = `${kind} ${conversationId} ${detail}`;
+    if (reported.has(key)) return false;
+    reported.add(key);
+    return true;
+  };
+  return check(observations).filter(isNew);
+}
+
+async function until(isTrue: () => boolean, timeoutMs: number): Promise<boolean> {
+  const end = performance.now() + timeoutMs;
+  while (!isTrue()) {
+    if (performance.now() > end) return false;
+    await delay(POLL_MS);
+  }
+  return true;
+}

@@ -1,0 +1,72 @@
+import { parseArgs } from 'node:util';
+import { parseScale } from '@parley/tool-load';
+import { LocalError, type Scale } from '@parley/tool-local';
+import { type Fault, faults, slugOf } from './fault/faults';
+import { type Plant, plants } from './fault/plant';
+
+export interface FaultOptions {
+  faults: Fault[];
+  durationMs: number;
+  scale: Scale;
+  seed: number;
+  plant?: Plant;
+  keep: boolean;
+}
+
+export const USAGE = `npm run faults -- [options]
+  --only NAME,…     which of ${faults.map(slugOf).join(', ')} (default: all)
+  --duration S      seconds of load before each fault and after each recovery (default 5)
+  --scale APP=N,…   instances (default messaging=2,realtime=2)
+  --seed N          of the course of the load (default: another one each time)
+  --plant BUG       damage the view (${plants.join(', ')}) and demand that the check finds it
+  --keep            leave the temporary directory with data and logs in place`;
+
+/** @throws LocalError with the usage; undefined when help was asked for. */
+export function parseOptions(args: string[]): FaultOptions | undefined {
+  const values = read(args);
+  if (values.help) return undefined;
+  const plant = plants.find((one) => one === values.plant);
+  if (values.plant !== undefined && !plant) throw new LocalError(`--plant: no "${values.plant}".`, USAGE);
+  return {
+    faults: plant ? chosen('nothing') : values.only === undefined ? faults : chosen(values.only),
+    durationMs: number(values.duration, '--duration') * 1000,
+    scale: parseScale(values.scale),
+    seed: values.seed === undefined ? Date.now() % 1_000_000 : number(values.seed, '--seed'),
+    ...(plant ? { plant } : {}),
+    keep: values.keep,
+  };
+}
+
+function read(args: string[]) {
+  const options = {
+    only: { type: 'string' },
+    duration: { type: 'string', default: '5' },
+    scale: { type: 'string', default: 'messaging=2,realtime=2' },
+    seed: { type: 'string' },
+    plant: { type: 'string' },
+    keep: { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false },
+  } as const;
+  try {
+    return parseArgs({ args, options }).values;
+  } catch (error) {
+    throw new LocalError((error as Error).message, USAGE);
+  }
+}
+
+function chosen(names: string): Fault[] {
+  return names
+    .split(',')
+    .filter(Boolean)
+    .map((name) => {
+      const fault = faults.find((one) => slugOf(one) === name);
+      if (!fault) throw new LocalError(`--only: there is no fault "${name}".`, USAGE);
+      return fault;
+    });
+}
+
+function number(text: string, option: string): number {
+  const value = Number(text);
+  if (!(value >= 0)) throw new LocalError(`${option} takes a number, not "${text}".`, USAGE);
+  return value;
+}

@@ -1,0 +1,55 @@
+import type { Violation } from '../checker/observations';
+import { table, whole } from '@parley/tool-load';
+
+/** What one fault did. */
+export interface Outcome {
+  fault: string;
+  /** Messages acknowledged in this round, and those that were refused for good. */
+  acked: number;
+  refused: number;
+  /** From the strike to the first answer to a message that was sent after it. */
+  firstAckMs: number | undefined;
+  /** From the strike until every conversation had taken a message that was sent after it. */
+  allAckMs: number | undefined;
+  /** From the end of the disturbance until every client and the view were in sync. */
+  inSyncMs: number | undefined;
+  violations: Violation[];
+  /** Why the round could not be judged, or did not end well by itself. */
+  trouble: string[];
+}
+
+const KINDS = ['lost', 'doubled', 'gap', 'order', 'leak', 'diverged', 'view'] as const;
+
+export function isGood({ violations, trouble }: Outcome): boolean {
+  return violations.length === 0 && trouble.length === 0;
+}
+
+/** The table of all faults, and below it what went wrong. */
+export function report(outcomes: Outcome[]): string {
+  const headings = ['fault', 'acked', 'lost', 'doubled', 'gaps', 'order', 'leaks', 'diverged', 'view'];
+  const rows = outcomes.map((outcome) => [
+    outcome.fault,
+    whole(outcome.acked),
+    ...KINDS.map((kind) => String(outcome.violations.filter((one) => one.kind === kind).length)),
+    seconds(outcome.firstAckMs),
+    seconds(outcome.allAckMs),
+    seconds(outcome.inSyncMs),
+    isGood(outcome) ? 'good' : 'BAD',
+  ]);
+  const parts = [table([...headings, 'first ack s', 'all write s', 'in sync s', ''], rows)];
+  for (const outcome of outcomes.filter((one) => !isGood(one))) {
+    parts.push('', `${outcome.fault}:`);
+    parts.push(...outcome.trouble.map((line) => `  ${line}`));
+    const shown = outcome.violations.slice(0, 20);
+    parts.push(
+      ...shown.map(({ kind, conversationId, detail }) => `  ${kind} in ${conversationId}: ${detail}`),
+    );
+    if (outcome.violations.length > shown.length)
+      parts.push(`  and ${outcome.violations.length - shown.length} more`);
+  }
+  return parts.join('\n');
+}
+
+function seconds(ms: number | undefined): string {
+  return ms === undefined ? '-' : (ms / 1000).toFixed(1);
+}

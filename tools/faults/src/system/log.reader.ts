@@ -1,0 +1,51 @@
+import { type LogEvent, PARTITIONS } from '@parley/contracts';
+import { Broker, ControlInbox, Requester } from '@parley/broker';
+import type { LogRow } from '../checker/observations';
+import { subjectDigest } from '../client/person';
+
+const PAGE_ROWS = 1000;
+const QUIET = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+/** Reads the whole log as messaging replays it to any consumer, so it works with every store. */
+export async function readWholeLog(amqpUrl: string): Promise<LogRow[]> {
+  // It asks as history would, but never says that it is there, so no lane is given to it.
+  const broker = new Broker({
+    url: amqpUrl,
+    service: 'history',
+    instanceId: `faults-${process.pid}`,
+    logger: QUIET,
+  });
+  const control = new ControlInbox(broker);
+  const requester = new Requester(broker, control);
+  broker.start();
+  try {
+    await broker.whenConnected();
+    const rows: LogRow[] = [];
+    for (let partition = 0; partition < PARTITIONS; partition++)
+      rows.push(...(await readPartition(requester, partition)));
+    return rows;
+  } finally {
+    requester.stop();
+    await broker.stop();
+  }
+}
+
+async function readPartition(requester: Requester, partition: number): Promise<LogRow[]> {
+  const rows: LogRow[] = [];
+  for (let after = 0; ;) {
+    const page = await requester.query('messaging.replay', { partition, after, limit: PAGE_ROWS });
+    rows.push(...page.rows.map((event) => rowOf(partition, event)));
+    const last = page.rows.at(-1);
+    if (!last || last.position >= page.head) return rows;
+    after = last.position;
+  }
+}
+
+function rowOf(partition: number, event: LogEvent): LogRow {
+  const { position, conversationId, version, kind } = event;
+  const row: LogRow = { partition, position, conversationId, version, kind, digest: subjectDigest(event) };
+  if ('message' in event) row.message = event.message;
+  if (event.kind === 'conversation.created') row.members = event.members;
+  if (event.kind === 'member.changed') row.change = { what: event.change, member: event.member };
+  return row;
+}
