@@ -63,10 +63,9 @@ export class BrokerModule implements OnApplicationShutdown {
 
 /** Connects the handlers of an application to the broker and begins its heartbeats. */
 export async function startBroker(app: INestApplication): Promise<void> {
-  const transport = app.connectMicroservice(
-    { strategy: app.get(BrokerStrategy) },
-    { inheritAppConfig: false },
-  );
+  // Handlers are wired when the transport is initialised: by then the filter must be known.
+  const hybrid = { inheritAppConfig: false, deferInitialization: true };
+  const transport = app.connectMicroservice({ strategy: app.get(BrokerStrategy) }, hybrid);
   transport.useGlobalFilters(new PassThroughFilter());
   await app.startAllMicroservices();
   app.get(Membership).start();

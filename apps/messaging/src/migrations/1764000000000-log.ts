@@ -8,7 +8,7 @@ export class Log1764000000000 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(`
       create table deployment (
-        only boolean primary key default true check (only),
+        singleton boolean primary key default true check (singleton),
         epoch text not null,
         partitions smallint not null,
         -- Keys the hashes of requests, so that they tell nothing about bodies once these are erased.

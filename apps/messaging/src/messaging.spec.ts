@@ -1,0 +1,156 @@
+import { World } from './testing/world';
+
+jest.setTimeout(60_000);
+
+describe('messaging', () => {
+  let world: World;
+
+  beforeAll(async () => {
+    world = await World.create();
+    await world.startInstance();
+  });
+  afterAll(() => world.close());
+
+  it('numbers messages densely, answers when stored, and publishes each once', async () => {
+    const group = await world.group();
+    const replies = await Promise.all(
+      Array.from({ length: 100 }, (_, i) => world.send(group, i % 2 ? world.alice : world.bob, `m${i}`)),
+    );
+    expect(replies.map(({ message }) => message.number)).toEqual(
+      Array.from({ length: 100 }, (_, i) => i + 1),
+    );
+    expect(replies.map(({ message }) => message.version)).toEqual(
+      Array.from({ length: 100 }, (_, i) => i + 2),
+    );
+    await world.until(() => world.rowsOf(group).length >= 101);
+    expect(world.rowsOf(group).map((row) => row.version)).toEqual(
+      Array.from({ length: 101 }, (_, i) => i + 1),
+    );
+  });
+
+  it('answers a repeat with the same message, and refuses another request under its id', async () => {
+    const group = await world.group();
+    const first = await world.send(group, world.alice, 'same', 'hi');
+    const again = await world.send(group, world.alice, 'same', 'hi');
+    expect(again).toEqual({ message: first.message, created: false });
+    await expect(world.send(group, world.alice, 'same', 'other')).rejects.toMatchObject({
+      code: 'idempotency_mismatch',
+    });
+    const ofBob = await world.send(group, world.bob, 'same', 'hi');
+    expect(ofBob.message.number).toBe(2);
+  });
+
+  it('shows nothing to strangers, and still answers the repeat of somebody since removed', async () => {
+    const group = await world.group();
+    await expect(world.send(group, world.carol, 'c1')).rejects.toMatchObject({ code: 'not_found' });
+    const sent = await world.send(group, world.bob, 'b1');
+    await world.requester.command('member.remove', {
+      conversationId: group,
+      actorId: world.alice,
+      userId: world.bob,
+    });
+    expect((await world.send(group, world.bob, 'b1')).message.id).toBe(sent.message.id);
+    await expect(world.send(group, world.bob, 'b2')).rejects.toMatchObject({ code: 'not_found' });
+  });
+
+  it('edits, reacts and deletes, moving the version only for real changes', async () => {
+    const group = await world.group();
+    const { message } = await world.send(group, world.alice, 'm', 'one');
+    const target = { conversationId: group, messageId: message.id };
+    const edit = (body: string) =>
+      world.requester.command('message.edit', { ...target, actorId: world.alice, body });
+    expect((await edit('two')).message).toMatchObject({ version: 3, body: 'two' });
+    expect((await edit('two')).message).toMatchObject({ version: 3, body: 'two' });
+    const react = (present: boolean) =>
+      world.requester.command('reaction.set', { ...target, actorId: world.bob, emoji: '👍', present });
+    expect((await react(true)).message).toMatchObject({
+      version: 4,
+      reactions: [{ emoji: '👍', count: 1, userIds: [world.bob] }],
+    });
+    expect((await react(true)).message.version).toBe(4);
+    expect((await react(false)).message).toMatchObject({ version: 5, reactions: [] });
+    await expect(
+      world.requester.command('message.edit', { ...target, actorId: world.bob, body: 'x' }),
+    ).rejects.toMatchObject({ code: 'forbidden' });
+    const gone = await world.requester.command('message.delete', { ...target, actorId: world.alice });
+    expect(gone.message).toMatchObject({ version: 6, body: null, reactions: [] });
+    expect(gone.message.deletedAt).toBeDefined();
+    await expect(edit('three')).rejects.toMatchObject({ code: 'conflict' });
+  });
+
+  it('replays the log and reports heads', async () => {
+    const group = await world.group();
+    await world.send(group, world.alice, 'm');
+    await world.until(() => world.rowsOf(group).length >= 2);
+    const { partition, row } = world.events.find((event) => event.row.conversationId === group)!;
+    const page = await world.requester.query('messaging.replay', {
+      partition,
+      after: row.position - 1,
+      limit: 500,
+    });
+    expect(page.rows[0]).toEqual(row);
+    expect(page.rows.map(({ position }) => position)).toEqual(page.rows.map((_, i) => row.position + i));
+    expect(page.head).toBe(page.rows[page.rows.length - 1]?.position);
+  });
+
+  it('keeps marks forward only and tells the account what changed', async () => {
+    const group = await world.group();
+    await world.send(group, world.alice, 'm1');
+    await world.send(group, world.alice, 'm2');
+    const before = await world.requester.query('messaging.account', {
+      userId: world.bob,
+      cursor: null,
+      limit: 100,
+    });
+    const mine = before.changes.find((change) => change.conversationId === group);
+    expect(mine).toMatchObject({
+      state: 'joined',
+      conversation: { unread: 2, readNumber: 0, messageCount: 2 },
+    });
+    const mark = (number: number) =>
+      world.requester.command('read.mark', { conversationId: group, actorId: world.bob, number });
+    expect(await mark(9)).toEqual({ readNumber: 2 });
+    await world.requester.command('unread.set', { conversationId: group, actorId: world.bob, fromNumber: 2 });
+    const after = await world.requester.query('messaging.account', {
+      userId: world.bob,
+      cursor: before.cursor,
+      limit: 100,
+    });
+    expect(after.changes.find((change) => change.conversationId === group)).toMatchObject({
+      conversation: { unread: 0, readNumber: 2, unreadFrom: 2 },
+    });
+  });
+});
+
+describe('several instances of messaging', () => {
+  it('share the partitions, hand them over without refusing anything, and number densely throughout', async () => {
+    const world = await World.create();
+    try {
+      await world.startInstance();
+      const groups = await Promise.all(Array.from({ length: 12 }, () => world.group()));
+      let isDone = false;
+      const senders = groups.map(async (group, g) => {
+        const numbers: number[] = [];
+        for (let i = 0; !isDone || i < 20; i++) {
+          numbers.push((await world.send(group, world.alice, `g${g}-${i}`)).message.number);
+        }
+        return numbers;
+      });
+      const second = await world.startInstance();
+      await world.startInstance();
+      await Promise.all(groups.map((group) => world.send(group, world.bob, 'in between')));
+      await second.close();
+      isDone = true;
+      for (const numbers of await Promise.all(senders)) {
+        expect(new Set(numbers).size).toBe(numbers.length);
+        expect([...numbers].sort((a, b) => a - b)).toEqual(numbers);
+      }
+      for (const group of groups) {
+        const total = (await world.send(group, world.bob, 'last')).message.number;
+        await world.until(() => world.rowsOf(group).some((row) => row.version === total + 1));
+      }
+    } finally {
+      await world.close();
+    }
+  });
+});
