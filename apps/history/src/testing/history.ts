@@ -1,0 +1,65 @@
+import { startHistory } from '../app';
+import { schema } from '../config';
+import { databaseSettings } from '../database';
+import type { Problem } from '@parley/contracts';
+import { loadConfig, runMigrations, type RunningService } from '@parley/service';
+import { accessTokenFor, testKeys } from '@parley/testing';
+
+export interface Answer<Body> {
+  status: number;
+  body: Body;
+  headers: Headers;
+}
+
+/** A running instance and how to call it as somebody. Specs only. */
+export class HistoryUnderTest {
+  private constructor(readonly service: RunningService) {}
+
+  static async start(databaseUrl: string, amqpUrl: string): Promise<HistoryUnderTest> {
+    const { publicFile } = await testKeys();
+    const config = loadConfig(schema, {
+      PORT: '0',
+      LOG_LEVEL: 'silent',
+      DATABASE_URL: databaseUrl,
+      AMQP_URL: amqpUrl,
+      JWT_PUBLIC_KEYS_FILE: publicFile,
+    });
+    await runMigrations(databaseSettings(config));
+    return new HistoryUnderTest(await startHistory(config, { ownsProcess: false }));
+  }
+
+  async get<Body = Problem>(userId: string | undefined, path: string): Promise<Answer<Body>> {
+    return this.call<Body>('GET', userId, path);
+  }
+
+  async post<Body = Problem>(userId: string | undefined, path: string, body: unknown): Promise<Answer<Body>> {
+    return this.call<Body>('POST', userId, path, body);
+  }
+
+  /** Resolves once readiness answers with this status. */
+  async ready(status: number): Promise<void> {
+    for (;;) {
+      const response = await fetch(`${this.service.url}/health/ready`);
+      await response.body?.cancel();
+      if (response.status === status) return;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  private async call<Body>(
+    method: string,
+    userId: string | undefined,
+    path: string,
+    body?: unknown,
+  ): Promise<Answer<Body>> {
+    const headers: Record<string, string> = { connection: 'close' };
+    if (userId !== undefined) headers.authorization = `Bearer ${await accessTokenFor(userId)}`;
+    if (body !== undefined) headers['content-type'] = 'application/json';
+    const response = await fetch(`${this.service.url}${path}`, {
+      method,
+      headers,
+      ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    return { status: response.status, headers: response.headers, body: (await response.json()) as Body };
+  }
+}
