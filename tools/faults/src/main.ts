@@ -35,7 +35,7 @@ async function main(): Promise<void> {
     process.exitCode = found === (options.plant !== undefined) ? 0 : 1;
   } finally {
     say('Stopping');
-    await supervisor.stop();
+    supervisor.stop();
     await system.stop();
   }
 }

@@ -4,7 +4,7 @@ import { check } from '../checker/check';
 import { type ConversationLog, readLog } from '../checker/log';
 import type { LogRow, Observations, Violation } from '../checker/observations';
 import { Load } from '../load/load';
-import type { World } from '../load/world';
+import type { Place, World } from '../load/world';
 import type { Outcome } from '../report/report';
 import { readFresh } from '../system/fresh.reader';
 import { readWholeLog } from '../system/log.reader';
@@ -42,15 +42,19 @@ export async function runRound(fault: Fault, stage: Stage): Promise<Outcome> {
   const conversationIds = world.places.map(({ circle }) => circle.conversation.id);
   const allWrite = (): boolean => conversationIds.every((id) => firstAck(load, endedAt, id) !== undefined);
   if (!(await until(allWrite, RECOVERY_MS))) trouble.push('Not every conversation took messages again.');
+  const heads = new Map(load.heads);
+  const isLevel = await until(() => world.places.every((place) => isAt(place, heads)), SYNC_MS);
+  const inSyncMs = performance.now() - endedAt;
+  if (!isLevel) trouble.push('Not every client came to what had been acknowledged.');
   await delay(durationMs);
   const unanswered = await load.pause(ANSWERS_MS);
   if (unanswered > 0) trouble.push(`${unanswered} writes were never answered.`);
 
   const log = await readWholeLog(stage.system.servers.rabbitmq.url);
   const logs = readLog(log);
-  const isInSync = await until(() => whatIsBehind(world, logs) === undefined, SYNC_MS);
-  const inSyncAt = performance.now();
-  if (!isInSync) trouble.push(whatIsBehind(world, logs) ?? '');
+  await until(() => whatIsBehind(world, logs) === undefined, SYNC_MS);
+  const behind = whatIsBehind(world, logs);
+  if (behind !== undefined) trouble.push(behind);
   await stage.beforeCheck?.();
   const violations = await judge(stage, log, logs);
   const firsts = conversationIds.map((id) => firstAck(load, struckAt, id));
@@ -60,7 +64,7 @@ export async function runRound(fault: Fault, stage: Stage): Promise<Outcome> {
     refused: load.refused.length - refusedBefore,
     firstAckMs: sinceStrike(Math.min, firsts, struckAt),
     allAckMs: sinceStrike(Math.max, firsts, struckAt),
-    inSyncMs: isInSync ? inSyncAt - endedAt : undefined,
+    inSyncMs: isLevel ? inSyncMs : undefined,
     violations,
     trouble,
   };
@@ -81,6 +85,14 @@ function sinceStrike(
 ): number | undefined {
   const known = moments.filter((moment) => moment !== undefined);
   return known.length < moments.length || known.length === 0 ? undefined : choose(...known) - struckAt;
+}
+
+/** Whether every client of a conversation, save its guest's, has come to its version in `heads` or beyond. */
+function isAt({ circle, people, guest }: Place, heads: Map<string, number>): boolean {
+  const { id } = circle.conversation;
+  return people
+    .filter((person) => person !== guest)
+    .every((person) => person.isConnected && (person.replica.versionOf(id) ?? 0) >= (heads.get(id) ?? 0));
 }
 
 /** Which client does not yet stand where the log ends, left to itself; undefined when all do. */

@@ -39,6 +39,8 @@ export class Load {
   readonly changes: AckedChange[] = [];
   readonly refused: RefusedSend[] = [];
   readonly timings: Timing[] = [];
+  /** The highest acknowledged version of each conversation. */
+  readonly heads = new Map<string, number>();
   private readonly random: Random;
   private readonly known = new Map<string, Message[]>();
   private readonly unanswered = new Map<Person, number>();
@@ -125,6 +127,7 @@ export class Load {
     }
     const { id: messageId, number, version } = outcome;
     this.sends.push({ ...common, body, messageId, number, version, socketId, rank, attempts });
+    this.rise(conversationId, version);
     this.timings.push({ conversationId, firstAttemptAt, ackedAt: performance.now() });
     this.known.set(conversationId, [...(this.known.get(conversationId) ?? []).slice(-50), outcome]);
   }
@@ -154,6 +157,11 @@ export class Load {
     if (typeof outcome === 'string') return;
     const { conversationId, version } = outcome;
     this.changes.push({ conversationId, messageId: payload.messageId, version });
+    this.rise(conversationId, version);
+  }
+
+  private rise(conversationId: string, version: number): void {
+    this.heads.set(conversationId, Math.max(version, this.heads.get(conversationId) ?? 0));
   }
 
   /** Repeats a write until it is answered: with the message, or with the code of a final refusal. */

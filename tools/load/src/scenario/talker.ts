@@ -1,5 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { isMessageCreated, readStamp, readVersion, stampedBody, startsWith } from '../wire/packet';
+import {
+  createdPrefix,
+  isMessageCreated,
+  readStamp,
+  readVersion,
+  stampedBody,
+  startsWith,
+} from '../wire/packet';
 import { RawSocket, type RawSocketHandler } from '../wire/raw-socket';
 import { nowUs, type Tally } from './tally';
 
@@ -32,6 +39,7 @@ export class Talker implements RawSocketHandler {
   private readonly run = randomBytes(6).toString('hex');
   private nextId = 0;
   private version: number;
+  private readonly ownEvent: Buffer;
   private becameReady!: () => void;
   private closing = false;
   /** Messages of this user that were answered with success. */
@@ -41,9 +49,12 @@ export class Talker implements RawSocketHandler {
   /** Deliveries that skipped at least one version, and deliveries that were not new. */
   skipped = 0;
   repeated = 0;
+  /** Deliveries of conversations in which nobody talks in this run. */
+  strange = 0;
 
   private constructor(private readonly options: TalkerOptions) {
     this.version = options.version;
+    this.ownEvent = createdPrefix(options.conversationId);
   }
 
   /** Resolves when `ready` has come. @throws Error when the server refuses. */
@@ -81,7 +92,8 @@ export class Talker implements RawSocketHandler {
   }
 
   onEvent(buffer: Buffer, start: number, end: number): void {
-    if (isMessageCreated(buffer, start, end)) this.onDelivery(buffer, start, end);
+    if (startsWith(buffer, start, end, this.ownEvent)) this.onDelivery(buffer, start, end);
+    else if (isMessageCreated(buffer, start, end)) this.onOther(buffer, start, end);
     else if (startsWith(buffer, start, end, READY)) this.becameReady();
   }
 
@@ -100,6 +112,16 @@ export class Talker implements RawSocketHandler {
 
   onClose(reason: string): void {
     if (!this.closing) this.options.tally.lostSockets.push(reason);
+  }
+
+  /** A delivery that does not begin as usual: of another conversation, or with its fields in another order. */
+  private onOther(buffer: Buffer, start: number, end: number): void {
+    const [, { conversationId }] = JSON.parse(buffer.toString('utf8', start, end)) as [
+      string,
+      { conversationId: string },
+    ];
+    if (conversationId === this.conversationId) this.onDelivery(buffer, start, end);
+    else this.strange++;
   }
 
   private onDelivery(buffer: Buffer, start: number, end: number): void {

@@ -1,4 +1,13 @@
-import { isMessageCreated, readNumber, readStamp, readVersion, skipDigits, stampedBody } from './packet';
+import {
+  createdPrefix,
+  isMessageCreated,
+  readNumber,
+  readStamp,
+  readVersion,
+  skipDigits,
+  stampedBody,
+  startsWith,
+} from './packet';
 
 const conversationId = '0190a0a0-0000-7000-8000-000000000001';
 
@@ -14,6 +23,12 @@ describe('packet', () => {
     expect(isMessageCreated(bytes, 0, bytes.length)).toBe(true);
     expect(readVersion(bytes, 0, bytes.length)).toBe(8);
     expect(readStamp(bytes, 0, bytes.length)).toBe(123_456_789);
+  });
+
+  it('knows the events of a conversation by how they begin', () => {
+    const bytes = event('message:created', { conversationId, version: 8, message });
+    expect(startsWith(bytes, 0, bytes.length, createdPrefix(conversationId))).toBe(true);
+    expect(startsWith(bytes, 0, bytes.length, createdPrefix(conversationId.replace('1', '2')))).toBe(false);
   });
 
   it('finds the version wherever it stands', () => {

@@ -31,6 +31,11 @@ export function readStamp(buffer: Buffer, start: number, end: number): number {
   return readNumber(buffer, mark + 1, mark + 1 + TIME_DIGITS);
 }
 
+/** What a `message:created` event of this conversation begins with, as the service writes it. */
+export function createdPrefix(conversationId: string): Buffer {
+  return Buffer.from(`["message:created",{"conversationId":"${conversationId}",`);
+}
+
 /** Whether the JSON array at `start` is a `message:created` event. */
 export function isMessageCreated(buffer: Buffer, start: number, end: number): boolean {
   return startsWith(buffer, start, end, MESSAGE_CREATED);

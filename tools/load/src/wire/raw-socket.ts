@@ -56,7 +56,6 @@ export class RawSocket {
   static open({ url, accessToken, handler }: RawSocketOptions): Promise<RawSocket> {
     const { hostname, port, host, protocol } = new URL(url);
     if (protocol !== 'http:') throw new Error(`The generator speaks http only, not ${protocol}`);
-    let socket: RawSocket | undefined;
     const tcp = connect({
       host: hostname,
       port: Number(port || 80),
@@ -64,13 +63,12 @@ export class RawSocket {
       onread: {
         buffer: sharedBuffer,
         callback: (bytes, buffer) => {
-          socket?.onBytes((buffer as Buffer).subarray(0, bytes));
+          made.onBytes((buffer as Buffer).subarray(0, bytes));
           return true;
         },
       },
     });
-    const made = new RawSocket(tcp, handler);
-    socket = made;
+    const made: RawSocket = new RawSocket(tcp, handler);
     tcp.on('error', (error) => made.end(error.message));
     tcp.on('close', () => made.end('connection closed'));
     tcp.write(upgradeRequest(host, accessToken));
