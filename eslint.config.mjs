@@ -47,7 +47,13 @@ const boundaries = [
   },
   {
     sourceTag: 'type:tool',
-    onlyDependOnLibsWithTags: ['scope:contracts', 'scope:broker', 'scope:client', 'scope:testing', 'type:tool'],
+    onlyDependOnLibsWithTags: [
+      'scope:contracts',
+      'scope:broker',
+      'scope:client',
+      'scope:testing',
+      'type:tool',
+    ],
   },
   { sourceTag: 'scope:local', onlyDependOnLibsWithTags: ['scope:contracts', 'scope:client'] },
 ];
