@@ -17,6 +17,8 @@ export interface SequencerOptions {
   /** Told of every gap found, with the number of rows missing as far as known. */
   onGap?(partition: number, rows: number): void;
   logger: Logger;
+  /** How to wait before trying again; real time unless a simulation brings its own. */
+  sleep?(ms: number): Promise<unknown>;
 }
 
 interface Offered {
@@ -41,7 +43,11 @@ export class RowSequencer {
   private running?: Promise<void>;
   private stopped = false;
 
-  constructor(private readonly options: SequencerOptions) {}
+  private readonly sleep: (ms: number) => Promise<unknown>;
+
+  constructor(private readonly options: SequencerOptions) {
+    this.sleep = options.sleep ?? ((ms) => delay(ms));
+  }
 
   /** The last applied position; undefined for a partition that is not followed. */
   position(partition: number): number | undefined {
@@ -169,7 +175,7 @@ export class RowSequencer {
           { partition, after, error: String(error) },
           'feed: cannot fetch missing rows',
         );
-        await delay(waitMs);
+        await this.sleep(waitMs);
         waitMs = Math.min(waitMs * 2, RETRY_MS_MAX);
       }
     }
@@ -184,7 +190,7 @@ export class RowSequencer {
         break;
       } catch (error) {
         this.options.logger.warn({ error: String(error) }, 'feed: cannot apply rows, trying again');
-        await delay(waitMs);
+        await this.sleep(waitMs);
       }
     }
     if (this.stopped) return;

@@ -1,0 +1,163 @@
+import type { LogEvent } from '@parley/contracts';
+import { partitionOf } from '@parley/contracts';
+import type { LogRow } from '../../log/log.store';
+import { Reader, View } from './audience';
+import { Authority } from './authority';
+import { Instance } from './instance';
+import { Sender } from './sender';
+import { MemoryLog } from './simulated.store';
+import { Chance, VirtualTime } from './virtual-time';
+
+export interface Run {
+  log: MemoryLog;
+  senders: Sender[];
+  view: View;
+  readers: Reader[];
+  /** What happened, to tell an eventful run from a quiet one. */
+  counts: { crashes: number; freezes: number; rows: number };
+}
+
+const OPERATIONS = 14;
+const LIMIT_MS = 300_000;
+const HEADS_MS = 700;
+
+/** One seeded life of a small system: senders, owners that crash and freeze, a log, a lossy network, a view, readers. */
+export async function run(seed: number, log = new MemoryLog()): Promise<Run> {
+  const chance = new Chance(seed);
+  const time = new VirtualTime();
+  let ids = 0;
+  const newId = (last: number = ids++) => `00000000-0000-7000-8000-${last.toString(16).padStart(12, '0')}`;
+  const people = [0, 1, 2].map((i) => newId(0xa00 + i));
+  const conversations = [0x100, 0x101, 0x141].map((last) => newId(last));
+  const partitions = [...new Set(conversations.map(partitionOf))];
+  let isCalm = false;
+  const loss = () => (isCalm ? 0 : 0.08);
+  const faults = { unknown: 0.06, readFails: 0.05 };
+  const counts = { crashes: 0, freezes: 0, rows: 0 };
+
+  const view = new View(log, time, chance, () => (isCalm ? 0 : 0.1), partitions);
+  const readers = [0, 1, 2].map(() => new Reader(view));
+  const publish = (rows: LogRow[]) => {
+    counts.rows += rows.length;
+    const batch = rows.map((row) => ({
+      partition: row.partition,
+      rows: [JSON.parse(row.event) as LogEvent],
+    }));
+    for (let copy = 0; copy < 2; copy++) {
+      if (chance.is(copy === 0 ? loss() : 1 - loss())) continue;
+      time.after(chance.below(60), () => view.sequencer.offer(batch));
+    }
+    for (const reader of readers) {
+      for (const { rows: events } of batch) {
+        if (!chance.is(loss())) time.after(chance.below(60), () => events.forEach((row) => reader.hear(row)));
+      }
+    }
+  };
+
+  const instances: Instance[] = [];
+  const authority = new Authority(time, chance, partitions, () => instances);
+  const spawn = () => {
+    const instance: Instance = new Instance(`i${instances.length}`, log, time, chance, faults, {
+      newId: () => newId(),
+      publish,
+      isLeaseValid: (partition) => authority.isValid(instance, partition),
+    });
+    instances.push(instance);
+  };
+  spawn();
+  spawn();
+
+  const others = people.slice(1);
+  const senders = people.map((id) => new Sender(id, conversations, others, authority, time, chance, loss));
+  const isOver = () => isCalm && senders.every((sender) => sender.isDone);
+  authority.start(isOver);
+  time.every(
+    HEADS_MS,
+    () => false,
+    () => {
+      for (const partition of partitions) {
+        void log
+          .tails([partition])
+          .then((tails) => view.sequencer.announce(partition, tails.get(partition)!.position));
+      }
+    },
+  );
+  time.every(
+    400,
+    () => isCalm,
+    () => {
+      const instance = chance.pick(instances);
+      if (chance.is(0.2) && !instance.isDead) {
+        instance.isDead = true;
+        counts.crashes += 1;
+        spawn();
+      } else if (chance.is(0.3)) {
+        // Shorter than a lease, longer than one, and much longer.
+        instance.frozenUntil = time.now + chance.pick([300, 1700, 6000]);
+        counts.freezes += 1;
+      }
+    },
+  );
+
+  for (const conversationId of conversations) await create(conversationId, people, authority, time);
+  for (const sender of senders) void sender.write(OPERATIONS);
+  time.after(6000, () => {
+    isCalm = true;
+    faults.unknown = 0;
+    faults.readFails = 0;
+  });
+  await time.runUntil(isOver, LIMIT_MS);
+  const isCaughtUp = () =>
+    partitions.every((partition) => {
+      const rows = log.rows.get(partition);
+      return view.sequencer.position(partition) === Math.max(0, ...(rows?.keys() ?? []));
+    });
+  // Appends that were under way at the end may still arrive: a little more time settles them.
+  const settledAt = time.now + 2000;
+  await time.runUntil(() => time.now > settledAt && isCaughtUp(), LIMIT_MS);
+  for (const reader of readers) for (const id of conversations) reader.catchUp(id, true);
+  return { log, senders, view, readers, counts };
+}
+
+/** A conversation with everybody in it, whatever it takes. */
+async function create(
+  conversationId: string,
+  people: string[],
+  authority: Authority,
+  time: VirtualTime,
+): Promise<void> {
+  const partition = partitionOf(conversationId);
+  const data = {
+    conversationId,
+    actorId: people[0]!,
+    type: 'group' as const,
+    title: 'first',
+    topic: null,
+    visibility: 'private' as const,
+    memberIds: people.slice(1),
+    requestHash: conversationId,
+  };
+  let isThere = false;
+  let isAsking = false;
+  const ask = async () => {
+    const owner = authority.holder(partition);
+    if (!owner || isAsking) return;
+    isAsking = true;
+    try {
+      await Promise.race([
+        owner.instance.submit('conversation.create', data, partition, owner.term),
+        time.sleep(2000).then(() => Promise.reject(new Error('late'))),
+      ]);
+      isThere = true;
+    } catch {
+      // Asked again in a moment.
+    }
+    isAsking = false;
+  };
+  time.every(
+    50,
+    () => isThere,
+    () => void ask(),
+  );
+  await time.runUntil(() => isThere, LIMIT_MS);
+}

@@ -1,0 +1,110 @@
+import { Moved } from '@parley/broker';
+import type { CommandData, CommandName, Message } from '@parley/contracts';
+import { ParleyError, partitionOf } from '@parley/contracts';
+import type { Authority } from './authority';
+import type { Chance, VirtualTime } from './virtual-time';
+
+export interface Acked {
+  name: CommandName;
+  data: CommandData<CommandName>;
+  reply: { message?: Message };
+}
+
+interface Operation {
+  name: CommandName;
+  data: CommandData<CommandName>;
+}
+
+/** Bodies that leave a command as JSON does. */
+const SEND = { format: 'plain' as const, mentions: [], attachments: [] };
+
+/** Somebody who writes through a lossy network, and repeats what got no final answer, as every client does. */
+export class Sender {
+  readonly acked: Acked[] = [];
+  isDone = false;
+  private count = 0;
+
+  constructor(
+    readonly userId: string,
+    private readonly conversations: string[],
+    private readonly others: string[],
+    private readonly authority: Authority,
+    private readonly time: VirtualTime,
+    private readonly chance: Chance,
+    private readonly loss: () => number,
+  ) {}
+
+  async write(operations: number): Promise<void> {
+    for (let i = 0; i < operations; i++) {
+      await this.time.sleep(this.chance.below(80));
+      await this.persist(this.choose());
+    }
+    this.isDone = true;
+  }
+
+  /** Repeats one operation until its answer is final. */
+  private async persist({ name, data }: Operation): Promise<void> {
+    for (;;) {
+      const outcome = await this.attempt(name, data);
+      if (outcome === undefined) {
+        await this.time.sleep(20 + this.chance.below(200));
+        continue;
+      }
+      if (!(outcome instanceof ParleyError)) this.acked.push({ name, data, reply: outcome });
+      return;
+    }
+  }
+
+  /** The reply, a final refusal, or undefined when nobody knows. */
+  private async attempt(name: CommandName, data: CommandData<CommandName>): Promise<object | undefined> {
+    const partition = partitionOf(data.conversationId);
+    const owner = this.authority.holder(partition);
+    if (!owner || this.chance.is(this.loss())) return undefined;
+    await this.time.sleep(this.chance.below(15));
+    const copies = this.chance.is(this.loss()) ? 2 : 1;
+    const replies = Array.from({ length: copies }, async (_, i) => {
+      if (i > 0) await this.time.sleep(this.chance.below(300));
+      return owner.instance.submit(name, data, partition, owner.term);
+    });
+    for (const reply of replies) reply.catch(() => undefined);
+    const late = this.time.sleep(2000).then(() => undefined);
+    try {
+      const reply = await Promise.race([this.chance.pick(replies), late]);
+      return this.chance.is(this.loss()) ? undefined : reply;
+    } catch (error) {
+      if (error instanceof Moved) return undefined;
+      if (!(error instanceof ParleyError)) throw error;
+      return error.code === 'unavailable' ? undefined : error;
+    }
+  }
+
+  private choose(): Operation {
+    const conversationId = this.chance.pick(this.conversations);
+    const target = { conversationId, actorId: this.userId };
+    const known = this.acked.filter((entry) => entry.reply.message?.conversationId === conversationId);
+    const message = known.length > 0 ? this.chance.pick(known).reply.message! : undefined;
+    const dice = this.chance.next();
+    if (message && dice < 0.1) {
+      return {
+        name: 'message.edit',
+        data: { ...target, messageId: message.id, body: `edit ${this.count++}` },
+      };
+    }
+    if (message && dice < 0.2) {
+      const present = this.chance.is(0.7);
+      return { name: 'reaction.set', data: { ...target, messageId: message.id, emoji: '👍', present } };
+    }
+    if (message && dice < 0.24) return { name: 'message.delete', data: { ...target, messageId: message.id } };
+    if (dice < 0.3) {
+      const userId = this.chance.pick(this.others);
+      return this.chance.is(0.5)
+        ? { name: 'member.put', data: { ...target, userId } }
+        : { name: 'member.remove', data: { ...target, userId } };
+    }
+    if (dice < 0.34) {
+      return { name: 'conversation.update', data: { ...target, change: { title: `title ${this.count++}` } } };
+    }
+    const clientMessageId = `${this.userId.slice(-2)}-${this.count++}`;
+    return { name: 'message.send', data: { ...target, ...SEND, clientMessageId, body: clientMessageId } };
+  }
+}
