@@ -27,7 +27,7 @@ export async function migrate(setup: AppsSetup): Promise<void> {
     } catch (error) {
       const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
       throw new LocalError(
-        `The migration of ${app} failed:\n${`${stdout}${stderr}`.trimEnd().slice(-4_000)}`,
+        `The migration of ${app} failed:\n${`${stdout}${stderr}`.trim().slice(0, 2_000)}`,
         'The database keeps its state of before. Mend the cause and start again.',
       );
     }
