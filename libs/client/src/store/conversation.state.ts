@@ -117,7 +117,6 @@ export class ConversationState {
     const changes: Changes = { messages: [], summary: true };
     this.hear(mine.version);
     this.takeShared(mine);
-    if (mine.lastMessage) this.takeMessage(mine.lastMessage, changes);
     if (mine.lastActivityAt > this.lastActivityAt) this.lastActivityAt = mine.lastActivityAt;
     this.own = {
       role: mine.role,
@@ -129,6 +128,7 @@ export class ConversationState {
       mentions: { count: mine.unreadMentions, upTo: mine.messageCount },
     };
     this.forgetBelow(mine.firstNumber);
+    if (mine.lastMessage) this.takeMessage(mine.lastMessage, changes);
     return changes;
   }
 
@@ -222,7 +222,7 @@ export class ConversationState {
       changes.summary = true;
     }
     if (message.senderId === this.userId) this.markRead(message.number);
-    if (!this.held || message.number < (this.own?.firstNumber ?? 0)) return;
+    if (!this.held) return;
     const known = this.messages.get(message.number);
     if (known && known.version >= message.version) return;
     this.messages.set(message.number, message);
@@ -233,6 +233,7 @@ export class ConversationState {
   private forgetBelow(number: number): void {
     for (const held of this.messages.keys()) if (held < number) this.messages.delete(held);
     if (this.low !== undefined) this.low = Math.max(this.low, number);
+    if (this.lastMessage && this.lastMessage.number < number) this.lastMessage = undefined;
   }
 
   private isNewer(message: Message, than: Message): boolean {

@@ -33,6 +33,8 @@ export interface SyncRequest {
   /** Conversations as they were when asked; one that was dropped or added since is not touched by the answer. */
   asked: ReadonlyMap<string, ConversationState>;
   known: ReadonlySet<ConversationState>;
+  /** Asked for only to learn whether the caller is a member. */
+  doubted: ReadonlySet<string>;
   accountStamp: number;
   /** The store was not reset since. */
   generation: number;
@@ -52,6 +54,13 @@ export class Store extends Emitter<StoreEvents> {
   private account = { stamp: 1, synced: 0 };
   /** Removed since the last question, so that an answer from before does not bring the conversation back. */
   private readonly removed = new Set<string>();
+  /**
+   * Removed by an event, which may have been overtaken by an answer from after a new addition: `sync` is asked whether
+   * the caller is a member.
+   */
+  private readonly doubted = new Set<string>();
+  /** Whether the account part is being read from the beginning. */
+  private readsAll = true;
 
   constructor(
     private readonly holdsAll: boolean,
@@ -69,6 +78,8 @@ export class Store extends Emitter<StoreEvents> {
     this.conversations = new Map();
     this.account = { stamp: 1, synced: 0 };
     this.removed.clear();
+    this.doubted.clear();
+    this.readsAll = true;
     this.emit('reset', {});
   }
 
@@ -128,14 +139,16 @@ export class Store extends Emitter<StoreEvents> {
 
   applyRemoved(conversationId: string): void {
     this.removed.add(conversationId);
-    if (this.conversations.delete(conversationId)) this.emit('removed', { conversationId });
+    this.doubted.add(conversationId);
+    this.drop(conversationId);
+    this.emit('behind', {});
   }
 
   applyPosition(versions: Record<string, number>): void {
     for (const [id, version] of Object.entries(versions)) {
-      const state = this.conversations.get(id);
-      if (state) state.hear(version);
-      else this.account.stamp += 1;
+      const state = this.conversations.get(id) ?? this.create(id);
+      if (!state.own) this.account.stamp += 1;
+      state.hear(version);
     }
     this.emit('behind', {});
   }
@@ -194,7 +207,8 @@ export class Store extends Emitter<StoreEvents> {
   nextSync(now: number): SyncRequest | { waitMs: number } | undefined {
     const behind = [...this.conversations.values()].filter((state) => state.behind);
     const due = behind.filter((state) => state.notBefore <= now).slice(0, limits.syncConversationsMax);
-    if (due.length === 0 && this.account.synced === this.account.stamp) {
+    const doubted = [...this.doubted].slice(0, limits.syncConversationsMax - due.length);
+    if (due.length + doubted.length === 0 && this.account.synced === this.account.stamp) {
       if (behind.length === 0) return undefined;
       return { waitMs: Math.min(...behind.map((state) => state.notBefore)) - now };
     }
@@ -203,10 +217,14 @@ export class Store extends Emitter<StoreEvents> {
       payload: {
         epoch: this.epoch,
         accountCursor: this.accountCursor,
-        versions: Object.fromEntries(due.map((state) => [state.id, state.standing])),
+        versions: Object.fromEntries([
+          ...doubted.map((id) => [id, 0] as const),
+          ...due.map((state) => [state.id, state.standing] as const),
+        ]),
       },
       asked: new Map(due.map((state) => [state.id, state])),
       known: new Set(this.conversations.values()),
+      doubted: new Set(doubted),
       accountStamp: this.account.stamp,
       generation: this.generation,
     };
@@ -222,8 +240,17 @@ export class Store extends Emitter<StoreEvents> {
     }
     this.epoch = result.epoch;
     let progress = this.applyAccount(request, result.account);
-    for (const id of result.removed) progress = this.applySyncRemoval(request, id) || progress;
+    for (const id of result.removed) {
+      const state = this.conversations.get(id);
+      if (state && state === request.asked.get(id)) progress = this.drop(id);
+      if (!this.removed.has(id)) progress = this.doubted.delete(id) || progress;
+    }
     for (const delta of result.conversations) {
+      if (request.doubted.has(delta.id) && !this.removed.has(delta.id) && this.doubted.delete(delta.id)) {
+        // A member after all; what there is will be asked for.
+        if (!this.conversations.has(delta.id)) this.create(delta.id);
+        progress = true;
+      }
       const state = this.conversations.get(delta.id);
       if (!state || state !== request.asked.get(delta.id)) continue;
       const stood = state.standing;
@@ -241,30 +268,43 @@ export class Store extends Emitter<StoreEvents> {
     let contradicted = false;
     for (const change of page.changes) {
       const id = change.conversationId;
+      const state = this.conversations.get(id);
       if (change.state === 'joined') {
         if (this.removed.has(id)) contradicted = true;
         else this.applyMine(change.conversation);
-      } else {
-        const state = this.conversations.get(id);
-        if (state && !request.known.has(state)) contradicted = true;
-        else if (state) this.applyRemoved(id);
+      } else if (state) {
+        if (request.known.has(state)) this.drop(id);
+        else contradicted = true;
       }
     }
     if (contradicted) return true;
     const moved = page.cursor !== this.accountCursor || page.changes.length > 0;
     this.accountCursor = page.cursor;
-    if (!page.more && this.account.synced < request.accountStamp) {
-      this.account.synced = request.accountStamp;
-      return true;
-    }
-    return moved;
+    if (page.more) return moved;
+    return this.completeAccount(request) || moved;
   }
 
-  private applySyncRemoval(request: SyncRequest, id: string): boolean {
-    const state = this.conversations.get(id);
-    if (!state || state !== request.asked.get(id)) return false;
-    this.applyRemoved(id);
+  /** The account part was read to its end. */
+  private completeAccount(request: SyncRequest): boolean {
+    const readAll = this.readsAll;
+    const isComplete = [...this.conversations.values()].every(
+      (state) => state.own || !request.known.has(state),
+    );
+    this.readsAll = !isComplete;
+    if (!isComplete) {
+      // A member, yet the entry that says so lies before the cursor: a removal that came late had dropped it.
+      this.accountCursor = null;
+      return !readAll;
+    }
+    if (this.account.synced >= request.accountStamp) return false;
+    this.account.synced = request.accountStamp;
     return true;
+  }
+
+  private drop(conversationId: string): boolean {
+    const dropped = this.conversations.delete(conversationId);
+    if (dropped) this.emit('removed', { conversationId });
+    return dropped;
   }
 
   private applyMine(mine: MyConversation): void {

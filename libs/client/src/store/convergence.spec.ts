@@ -1,0 +1,252 @@
+import fc from 'fast-check';
+import { isDurable, type DurableEvent } from './durable-event';
+import { ME, OTHERS, ServerModel, type ModelEvent } from './server.model';
+import { Store, type SyncRequest } from './store';
+import type { Message, SyncResult } from '@parley/contracts';
+
+type Step = { kind: (typeof kinds)[number]; room: number; pick: number };
+
+const kinds = [
+  'create',
+  'send',
+  'send',
+  'send',
+  'sendMine',
+  'edit',
+  'delete',
+  'react',
+  'retitle',
+  'addOther',
+  'removeOther',
+  'role',
+  'removeMe',
+  'addMe',
+  'addMeHidden',
+  'read',
+  'deliver',
+  'deliver',
+  'deliver',
+  'deliver',
+  'repeat',
+  'lose',
+  'ack',
+  'ask',
+  'ask',
+  'compute',
+  'compute',
+  'answer',
+  'answer',
+  'loseAnswer',
+  'reconnect',
+  'position',
+  'restoreBackup',
+] as const;
+
+const steps = fc.array(fc.record({ kind: fc.constantFrom(...kinds), room: fc.nat(2), pick: fc.nat(1000) }), {
+  minLength: 20,
+  maxLength: 250,
+  size: 'max',
+});
+
+/** A store, a server, and a network between them that loses, repeats, reorders and delays whatever it is told to. */
+class World {
+  readonly server = new ServerModel();
+  readonly store = new Store(true, 10_000);
+  private readonly acks: Message[] = [];
+  private question?: { request: SyncRequest; result?: SyncResult };
+
+  constructor() {
+    this.server.create();
+    this.store.applyReady(this.server.ready());
+  }
+
+  step({ kind, room, pick }: Step): void {
+    const { server, store } = this;
+    const ids = [...server.rooms.keys()];
+    const id = ids[room % ids.length]!;
+    const other = OTHERS[pick % OTHERS.length]!;
+    switch (kind) {
+      case 'create':
+        if (ids.length < 4) server.create();
+        return;
+      case 'send':
+        server.send(id, other);
+        return;
+      case 'sendMine':
+        if (server.rooms.get(id)!.mine) this.acks.push(server.send(id, ME));
+        return;
+      case 'edit':
+      case 'delete':
+      case 'react':
+        return server.change(id, pick, kind);
+      case 'retitle':
+        return server.retitle(id);
+      case 'addOther':
+        return server.member(id, other, 'added', false);
+      case 'removeOther':
+        return server.member(id, other, 'removed', false);
+      case 'role':
+        return server.member(id, pick % 2 ? ME : other, 'role', false);
+      case 'removeMe':
+        return server.member(id, ME, 'removed', false);
+      case 'addMe':
+      case 'addMeHidden':
+        return server.member(id, ME, 'added', kind === 'addMeHidden');
+      case 'read':
+        return server.read(id);
+      case 'deliver':
+        return this.deliver(server.outbox.splice(this.index(pick), 1)[0]);
+      case 'repeat':
+        return this.deliver(server.outbox[this.index(pick)]);
+      case 'lose':
+        server.outbox.splice(this.index(pick), 1);
+        return;
+      case 'ack': {
+        const message = this.acks.shift();
+        if (message) store.applyAck(message);
+        return;
+      }
+      case 'ask':
+        return this.ask();
+      case 'compute':
+        if (this.question) this.question.result = server.sync(this.question.request.payload);
+        return;
+      case 'answer':
+        return this.answer();
+      case 'loseAnswer':
+        this.question = undefined;
+        return;
+      case 'reconnect':
+        server.outbox.length = 0;
+        this.question = undefined;
+        store.applyReady(server.ready());
+        return;
+      case 'position':
+        return store.applyPosition(server.positions());
+      case 'restoreBackup':
+        if (pick % 10 === 0) server.epoch += "'";
+        return;
+    }
+  }
+
+  /** The network is calm at last: what the server says about every 10 s, and `sync` until nothing is missing. */
+  settle(): void {
+    this.question = undefined;
+    this.server.outbox.length = 0;
+    if (this.store.epoch !== this.server.epoch) this.store.applyReady(this.server.ready());
+    this.store.applyPosition(this.server.positions());
+    this.store.applyAccountChanged();
+    this.drain();
+  }
+
+  drain(): void {
+    for (let calls = 0; calls < 1000; calls += 1) {
+      this.ask();
+      if (!this.question) return;
+      this.question.result = this.server.sync(this.question.request.payload);
+      this.answer();
+    }
+    throw new Error('sync never ended');
+  }
+
+  private ask(): void {
+    if (this.question) return;
+    const request = this.store.nextSync(0);
+    if (request && 'payload' in request) this.question = { request };
+  }
+
+  private answer(): void {
+    if (!this.question?.result) return;
+    const { request, result } = this.question;
+    this.question = undefined;
+    this.store.applySync(request, structuredClone(result), 0);
+  }
+
+  private index(pick: number): number {
+    // Mostly the oldest, sometimes a later one: a mild reordering.
+    const { length } = this.server.outbox;
+    return length === 0 ? 0 : pick % 3 === 0 ? pick % length : 0;
+  }
+
+  private deliver(event: ModelEvent | undefined): void {
+    if (!event) return;
+    const { name, payload } = structuredClone(event);
+    if (name === 'account:changed') this.store.applyAccountChanged();
+    else if (name === 'conversation:removed') this.store.applyRemoved(payload.conversationId);
+    else if (isDurable(name)) this.store.applyEvent({ name, payload } as DurableEvent);
+  }
+}
+
+/** Everything that can be seen, from message `from(id)` on: older pages are loaded when asked for. */
+function seen(store: Store, from: (id: string) => number) {
+  return store.list().map((view) => ({
+    ...view,
+    // The last message of a list may be older than what is shown of it.
+    lastMessage: view.lastMessage?.number,
+    messages: store.messages(view.id).filter((message) => message.number >= from(view.id)),
+    members: store
+      .members(view.id)
+      .map(({ userId, role }) => `${userId} ${role}`)
+      .sort(),
+  }));
+}
+
+function fresh(server: ServerModel): Store {
+  const world = new World();
+  const store = new Store(true, 10_000);
+  Object.assign(world, { server, store });
+  store.applyReady(server.ready());
+  world.drain();
+  return store;
+}
+
+describe('a store behind a network that loses, repeats and reorders', () => {
+  it('becomes what a fresh one is', () => {
+    fc.assert(
+      fc.property(steps, (script) => {
+        const world = new World();
+        for (const step of script) world.step(step);
+        world.settle();
+        const other = fresh(world.server);
+        const from = (id: string) => Math.max(world.store.state(id)?.low ?? 0, other.state(id)?.low ?? 0);
+        expect(seen(world.store, from)).toEqual(seen(other, from));
+      }),
+      { numRuns: Number(process.env['FC_RUNS'] ?? 500) },
+    );
+  });
+
+  it('never shows a gap once it is current', () => {
+    fc.assert(
+      fc.property(steps, (script) => {
+        const world = new World();
+        for (const step of script) {
+          world.step(step);
+          for (const view of world.store.list()) {
+            if (!view.current) continue;
+            const numbers = world.store.messages(view.id).map((message) => message.number);
+            const low = world.store.state(view.id)?.low ?? view.messageCount + 1;
+            expect(numbers).toEqual(Array.from({ length: view.messageCount - low + 1 }, (_, i) => low + i));
+          }
+        }
+      }),
+      { numRuns: Number(process.env['FC_RUNS'] ?? 200) },
+    );
+  });
+
+  it('never stands at a version whose changes it has not seen', () => {
+    fc.assert(
+      fc.property(steps, (script) => {
+        const world = new World();
+        const heads = new Map<string, number>();
+        for (const step of script) {
+          world.step(step);
+          for (const [id, room] of world.server.rooms) heads.set(id, room.shared.version);
+          for (const state of world.store.states()) {
+            expect(state.standing).toBeLessThanOrEqual(heads.get(state.id) ?? 0);
+          }
+        }
+      }),
+      { numRuns: 100 },
+    );
+  });
+});
