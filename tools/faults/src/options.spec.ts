@@ -1,0 +1,30 @@
+import { faults, slugOf } from './fault/faults';
+import { parseOptions } from './options';
+
+describe('parseOptions', () => {
+  it('strikes with everything, at two instances of messaging and realtime, where nothing is said', () => {
+    const options = parseOptions([]);
+    expect(options?.faults).toBe(faults);
+    expect(options?.scale).toEqual({ messaging: 2, realtime: 2 });
+  });
+
+  it('takes single faults, by names that are all different', () => {
+    const slugs = faults.map(slugOf);
+    expect(new Set(slugs).size).toBe(faults.length);
+    for (const slug of slugs) expect(parseOptions(['--only', slug])?.faults.map(slugOf)).toEqual([slug]);
+    expect(parseOptions(['--only', 'kill-messaging,stop-redis'])?.faults).toHaveLength(2);
+  });
+
+  it('plants bugs in an undisturbed system', () => {
+    expect(parseOptions(['--plant', 'swap'])).toMatchObject({ plant: 'swap', faults: [{ name: 'nothing' }] });
+  });
+
+  it.each([
+    ['--only', 'earthquake'],
+    ['--plant', 'tree'],
+    ['--duration', 'long'],
+    ['--what', 'x'],
+  ])('refuses %s %s', (option, value) => {
+    expect(() => parseOptions([option, value])).toThrow();
+  });
+});
