@@ -1,0 +1,102 @@
+import { type DynamicModule, Inject, Module, type OnModuleInit } from '@nestjs/common';
+import { TypeOrmModule, getDataSourceToken } from '@nestjs/typeorm';
+import { Broker, BrokerModule } from '@parley/broker';
+import { queues } from '@parley/contracts';
+import {
+  HealthRegistry,
+  activeContext,
+  databaseCheck,
+  getLogger,
+  makeContext,
+  pgPool,
+  runInContext,
+  typeormOptions,
+} from '@parley/service';
+import type { DataSource } from 'typeorm';
+import type { Config } from './config';
+import { databaseSettings, feedConnections } from './database';
+import { BatchApplier } from './feed/batch.applier';
+import { ConversationCache } from './feed/conversation.cache';
+import { FeedRunner } from './feed/feed.runner';
+import { FeedStore } from './feed/feed.store';
+import { NotificationFeed } from './feed/notification.feed';
+import { PresenceLookup } from './feed/presence.lookup';
+import { NotificationController } from './notification/notification.controller';
+import { NotificationService } from './notification/notification.service';
+import { NotificationStore } from './notification/notification.store';
+import { Pruner } from './notification/pruner';
+import { ProfileConsumer } from './profile/profile.consumer';
+import { ProfileStore } from './profile/profile.store';
+
+@Module({})
+export class AppModule implements OnModuleInit {
+  constructor(
+    @Inject(HealthRegistry) private readonly health: HealthRegistry,
+    @Inject(getDataSourceToken()) private readonly dataSource: DataSource,
+    @Inject(Broker) private readonly broker: Broker,
+  ) {}
+
+  static register(config: Config): DynamicModule {
+    const options = typeormOptions(databaseSettings(config));
+    const feedOptions = typeormOptions({ ...databaseSettings(config), ...feedConnections });
+    return {
+      module: AppModule,
+      imports: [
+        TypeOrmModule.forRoot(options),
+        TypeOrmModule.forRoot({ ...feedOptions, name: feedConnections.name }),
+        BrokerModule.forRoot({
+          service: 'notification',
+          url: config.AMQP_URL,
+          instanceId: config.INSTANCE_ID,
+          logger: getLogger('Broker'),
+          trace: {
+            current: () => activeContext()?.traceparent,
+            run: (traceparent, handle) => runInContext(makeContext({ traceparent }), handle),
+          },
+          serves: {
+            subscriptions: [
+              { exchange: 'accounts', queue: queues.accounts('notification'), keys: ['user.changed'] },
+            ],
+          },
+        }),
+      ],
+      controllers: [NotificationController, ProfileConsumer],
+      providers: [
+        {
+          provide: NotificationStore,
+          inject: [getDataSourceToken()],
+          useFactory: (dataSource: DataSource) =>
+            new NotificationStore(pgPool(dataSource), config.NOTIFICATION_KEPT_PER_USER),
+        },
+        {
+          provide: ProfileStore,
+          inject: [getDataSourceToken()],
+          useFactory: (dataSource: DataSource) => new ProfileStore(pgPool(dataSource)),
+        },
+        {
+          provide: FeedStore,
+          inject: [getDataSourceToken(feedConnections.name)],
+          useFactory: (dataSource: DataSource) => new FeedStore(pgPool(dataSource)),
+        },
+        {
+          provide: ConversationCache,
+          // Groups a good deal larger than small ones are held too: they may shrink within a batch.
+          useFactory: () => new ConversationCache(2 * config.NOTIFICATION_SMALL_GROUP_MEMBERS_MAX),
+        },
+        NotificationService,
+        Pruner,
+        PresenceLookup,
+        BatchApplier,
+        NotificationFeed,
+        FeedRunner,
+      ],
+    };
+  }
+
+  onModuleInit(): void {
+    this.health.register('database', databaseCheck(this.dataSource));
+    this.health.register('broker', () => {
+      return this.broker.connected ? Promise.resolve() : Promise.reject(new Error('The broker is away.'));
+    });
+  }
+}

@@ -1,0 +1,78 @@
+import { Injectable } from '@nestjs/common';
+import type { FeedHandler } from '@parley/broker';
+import type { PartitionRows } from '@parley/contracts';
+import { counter, getLogger, histogram, isBackingServiceAway } from '@parley/service';
+import { BatchApplier } from './batch.applier';
+import { piecesOf, restOf, sift } from './batch.pieces';
+import { ConversationCache } from './conversation.cache';
+import { FeedStore, OutOfStep } from './feed.store';
+
+const log = getLogger('NotificationFeed');
+
+const ROWS_PER_TRANSACTION = 1_000;
+
+const applySeconds = histogram('notification_apply_seconds', 'Time to apply one batch of rows.');
+const parkedEvents = counter('notification_parked_total', 'Rows that nobody can apply, put aside.');
+
+/** Takes the log's rows into the lists. One batch at a time, and no position is read while one is under way. */
+@Injectable()
+export class NotificationFeed implements FeedHandler {
+  private epoch = '';
+  private turn: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    private readonly store: FeedStore,
+    private readonly cache: ConversationCache,
+    private readonly applier: BatchApplier,
+  ) {}
+
+  load(partitions: number[], epoch: string): Promise<Map<number, number>> {
+    return this.inTurn(async () => {
+      this.cache.forget(new Set(partitions));
+      this.epoch = epoch;
+      return this.store.load(partitions, epoch);
+    });
+  }
+
+  apply(batch: PartitionRows[]): Promise<void> {
+    return this.inTurn(async () => {
+      const end = applySeconds.startTimer();
+      for (const piece of piecesOf(batch, ROWS_PER_TRANSACTION)) await this.applyPiece(piece);
+      end();
+    });
+  }
+
+  private async applyPiece(piece: PartitionRows[]): Promise<void> {
+    try {
+      await this.applier.apply(this.epoch, piece);
+    } catch (error) {
+      if (error instanceof OutOfStep) await this.applyRest(piece, error);
+      else if (isBackingServiceAway(error)) throw error;
+      else await this.applySound(piece, error);
+    }
+  }
+
+  /** Another instance fed these partitions for a moment: its rows are skipped, its memberships read anew. */
+  private async applyRest(piece: PartitionRows[], error: OutOfStep): Promise<void> {
+    this.cache.forget(new Set(piece.map(({ partition }) => partition)));
+    const rest = restOf(piece, error.positions);
+    if (!rest) throw error;
+    if (rest.length > 0) await this.applier.apply(this.epoch, rest);
+  }
+
+  /** The database refused something that is not its own trouble: rows that nobody can apply are put aside. */
+  private async applySound(piece: PartitionRows[], error: unknown): Promise<void> {
+    const { sound, parked } = sift(piece);
+    if (parked.length === 0) throw error;
+    await this.applier.apply(this.epoch, piece, sound, parked);
+    parkedEvents.inc(parked.length);
+    for (const { partition, position, reason } of parked)
+      log.error({ partition, position, reason }, 'A row of the log cannot be applied and was put aside.');
+  }
+
+  private inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.turn.then(work);
+    this.turn = result.catch(() => undefined);
+    return result;
+  }
+}

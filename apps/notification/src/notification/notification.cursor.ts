@@ -1,0 +1,25 @@
+import { ParleyError, id, timestamp } from '@parley/contracts';
+import { z } from 'zod';
+
+/** The last entry of a page; the next page holds what is older. */
+export interface NotificationCursor {
+  createdAt: string;
+  id: string;
+}
+
+const content = z.tuple([timestamp, id]);
+
+export function encodeCursor({ createdAt, id: entryId }: NotificationCursor): string {
+  return Buffer.from(`${createdAt} ${entryId}`).toString('base64url');
+}
+
+/** @throws ParleyError `invalid_request` for what no page has given */
+export function decodeCursor(cursor: string): NotificationCursor {
+  const result = content.safeParse(Buffer.from(cursor, 'base64url').toString().split(' '));
+  if (!result.success) {
+    const message = 'is not one that was given';
+    throw new ParleyError('invalid_request', `cursor: ${message}`, { errors: [{ path: 'cursor', message }] });
+  }
+  const [createdAt, entryId] = result.data;
+  return { createdAt, id: entryId };
+}

@@ -1,0 +1,54 @@
+import type { Problem } from '@parley/contracts';
+import { loadConfig, runMigrations, type RunningService } from '@parley/service';
+import { accessTokenFor, testKeys } from '@parley/testing';
+import { startNotification } from '../app';
+import { schema } from '../config';
+import { databaseSettings } from '../database';
+
+/** A running instance and how to call it as somebody. Specs only. */
+export class Instance {
+  private constructor(readonly service: RunningService) {}
+
+  static async start(environment: NodeJS.ProcessEnv): Promise<Instance> {
+    const { publicFile } = await testKeys();
+    const config = loadConfig(schema, {
+      PORT: '0',
+      LOG_LEVEL: 'silent',
+      JWT_PUBLIC_KEYS_FILE: publicFile,
+      NOTIFICATION_KEPT_PER_USER: '30',
+      ...environment,
+    });
+    await runMigrations(databaseSettings(config));
+    return new Instance(await startNotification(config, { ownsProcess: false }));
+  }
+
+  get<Body = Problem>(userId: string | undefined, path: string) {
+    return this.call<Body>('GET', userId, path);
+  }
+
+  put<Body = Problem>(userId: string | undefined, path: string, body: unknown) {
+    return this.call<Body>('PUT', userId, path, body);
+  }
+
+  /** Resolves with the report once readiness answers with this status. */
+  async ready(status: number, overall?: string): Promise<void> {
+    for (;;) {
+      const response = await fetch(`${this.service.url}/health/ready`);
+      const report = (await response.json()) as { status: string };
+      if (response.status === status && (overall === undefined || report.status === overall)) return;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  private async call<Body>(method: string, userId: string | undefined, path: string, body?: unknown) {
+    const headers: Record<string, string> = { connection: 'close' };
+    if (userId !== undefined) headers.authorization = `Bearer ${await accessTokenFor(userId)}`;
+    if (body !== undefined) headers['content-type'] = 'application/json';
+    const response = await fetch(`${this.service.url}${path}`, {
+      method,
+      headers,
+      body: JSON.stringify(body),
+    });
+    return { status: response.status, body: (await response.json()) as Body };
+  }
+}
