@@ -1,0 +1,35 @@
+import { limits } from '@parley/contracts';
+import { baseConfig, brokerConfig, numberVariable, redisConfig, tokenConfig } from '@parley/service';
+import { z } from 'zod';
+
+const origins = z
+  .string()
+  .default('')
+  .transform((text) => new Set(text.split(',').map((origin) => origin.trim())))
+  .describe(
+    'Origins whose pages may connect, separated by commas; `*` for all. Others than browsers send none.',
+  );
+
+export const schema = baseConfig
+  .extend(tokenConfig.shape)
+  .extend(redisConfig.shape)
+  .extend(brokerConfig.shape)
+  .extend({
+    PORT: numberVariable(3006, 0, 65_535),
+    WEB_ORIGINS: origins,
+    /** Over how long the sockets of a node that stops are closed. */
+    DRAIN_MS: numberVariable(5_000, 0, 600_000),
+    /** Must exceed DRAIN_MS: after it the process ends with sockets open. */
+    DRAIN_TIMEOUT_MS: numberVariable(60_000, 100, 900_000),
+    /** How long a socket lives that came with a ticket, unless `auth:refresh` comes; as long as an access token. */
+    TICKET_SESSION_MS: numberVariable(600_000, 1_000, 3_600_000),
+    /** Questions for memberships under way at once; a storm of reconnections waits behind them. */
+    JOIN_CONCURRENCY: numberVariable(32, 1, 1_000),
+    SOCKET_EVENTS_PER_SECOND: numberVariable(limits.socketEventsPerSecondMax, 1, 1_000_000),
+    SOCKET_EVENTS_BURST: numberVariable(limits.socketEventsBurstMax, 1, 1_000_000),
+    SOCKET_OUTBOUND_BYTES: numberVariable(limits.socketOutboundBytesMax, 65_536, 1_073_741_824),
+  });
+export type Config = z.infer<typeof schema>;
+
+/** Injects the configuration. */
+export const CONFIG = Symbol('CONFIG');

@@ -1,0 +1,57 @@
+import { LaneConsumer, type Broker, type Membership } from '@parley/broker';
+import { queues, type EventEnvelope } from '@parley/contracts';
+import type { Cluster } from '../socket/cluster';
+import type { NodeLog } from './node-log';
+
+const ROWS = 'rows';
+/** By then a node that has just started has heard the heartbeats of all others. */
+const ACQUAINTED_MS = 3_000;
+
+/**
+ * Takes this node's share of the event lanes and passes each envelope whole to every other node. Nothing is stored, so
+ * everything is acknowledged at once: what gets lost is found by its gap, or by the head that its owner announces.
+ */
+export class LaneRelay {
+  private readonly consumer: LaneConsumer;
+  private aloneFromMs = Infinity;
+
+  constructor(
+    broker: Broker,
+    private readonly membership: Membership,
+    private readonly cluster: Cluster,
+    private readonly log: NodeLog,
+  ) {
+    this.consumer = new LaneConsumer({
+      broker,
+      membership,
+      queue: (lane) => queues.liveLane('realtime', lane),
+      onTake: () => Promise.resolve(),
+      onDrop: () => undefined,
+      onEnvelope: (envelope, acknowledge) => {
+        acknowledge();
+        this.pass(envelope);
+      },
+    });
+    cluster.on(ROWS, (envelope) => this.log.offer(envelope as EventEnvelope, false));
+  }
+
+  start(): void {
+    this.aloneFromMs = performance.now() + ACQUAINTED_MS;
+    this.consumer.start();
+  }
+
+  /** The other nodes take over. */
+  stop(): Promise<void> {
+    return this.consumer.stop();
+  }
+
+  private pass(envelope: EventEnvelope): void {
+    if (!this.isAlone()) this.cluster.send(ROWS, envelope);
+    this.log.offer(envelope, true);
+  }
+
+  /** A lone node spares itself the serialising. */
+  private isAlone(): boolean {
+    return this.membership.instances('realtime').length <= 1 && performance.now() > this.aloneFromMs;
+  }
+}

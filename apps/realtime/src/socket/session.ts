@@ -1,0 +1,145 @@
+import {
+  closeReasons,
+  type CloseReason,
+  type ErrorBody,
+  type ServerEvent,
+  type ServerPayload,
+} from '@parley/contracts';
+import type { Socket } from 'socket.io';
+import { metrics } from '../metrics';
+import { ackFrame, eventFrame } from './frames';
+import { TokenBucket } from './rate-limit';
+import type { Sessions } from './sessions';
+import {
+  connectionOf,
+  frameOptions,
+  terminate,
+  unsentBytes,
+  type Connection,
+  type EventPacket,
+  type FrameOptions,
+  type Guard,
+} from './wire';
+
+/** Who the token speaks for. */
+export interface Identity {
+  userId: string;
+  sessionId: string;
+  /** Milliseconds since 1970 at which the socket is closed unless a new token came. */
+  expiresAtMs: number;
+}
+
+/** `joining` until `ready` was sent; `closing` once the reason was told, after which nothing is. */
+type State = 'joining' | 'live' | 'closing';
+
+/** How long a client has to read the reason before its connection is cut. */
+const LAST_WORDS_MS = 2_000;
+const BEHIND_BYTES = 65_536;
+
+/**
+ * One socket and all that this node knows of it. There are many: fields that few sockets need are created when they
+ * need them.
+ */
+export class Session implements Guard {
+  readonly userId: string;
+  readonly sessionId: string;
+  expiresAtMs: number;
+  state: State = 'joining';
+  /** The conversations whose events reach this socket; kept by Rooms. */
+  readonly conversations = new Set<string>();
+  /**
+   * Positions by partition that the socket's `ready` reflects where this node has not come so far yet: rows up to there
+   * are not for this socket. Null as soon as the node has.
+   */
+  floor: readonly number[] | null = null;
+  /** Events that came before `ready` was sent. */
+  early: EventPacket[] | null = null;
+  /** Frames about the user that came before `ready` was sent. */
+  held: Buffer[] | null = null;
+  /** Users whose presence the client watches; kept by PresenceWatch. */
+  watched: Set<string> | null = null;
+  /** Conversations left while a `sync` is under way: its answer may be older. */
+  left: Set<string> | null = null;
+  syncs = 0;
+  inFlight = 0;
+  refusals = 0;
+  readonly bucket: TokenBucket;
+  private readonly connection: Connection;
+  /** Bytes that wait in Engine.IO's buffer, because the connection is busy. */
+  private waitingBytes = 0;
+
+  constructor(
+    readonly socket: Socket,
+    private readonly sessions: Sessions,
+    identity: Identity,
+  ) {
+    this.userId = identity.userId;
+    this.sessionId = identity.sessionId;
+    this.expiresAtMs = identity.expiresAtMs;
+    this.connection = connectionOf(socket);
+    const { SOCKET_EVENTS_PER_SECOND, SOCKET_EVENTS_BURST } = sessions.limits;
+    this.bucket = new TokenBucket(SOCKET_EVENTS_PER_SECOND, SOCKET_EVENTS_BURST, Date.now());
+  }
+
+  get isLive(): boolean {
+    return this.state === 'live';
+  }
+
+  /** Whether the client keeps up: only then is it told what may be lost. */
+  get isKeepingUp(): boolean {
+    return unsentBytes(this.connection) < BEHIND_BYTES;
+  }
+
+  emit<E extends ServerEvent>(event: E, payload: ServerPayload<E>): void {
+    this.write(eventFrame(event, payload));
+  }
+
+  acknowledge(id: number, body: object): void {
+    this.write(ackFrame(id, body));
+  }
+
+  refuse(id: number, { code, message, retryAfterMs }: ErrorBody): void {
+    this.acknowledge(id, { ok: false, error: { code, message, retryAfterMs } });
+  }
+
+  /** Writes whole frames. Several sockets may be given the same options. */
+  write(frames: Buffer, options: FrameOptions = frameOptions(frames)): void {
+    const { connection } = this;
+    if (this.state === 'closing' || connection.readyState !== 'open') return;
+    if (connection.writeBuffer.length === 0) this.waitingBytes = 0;
+    if (!connection.transport.writable) {
+      this.waitingBytes += frames.length;
+      if (this.waitingBytes + unsentBytes(connection) > this.sessions.limits.SOCKET_OUTBOUND_BYTES) {
+        connection.writeBuffer = [];
+        this.close('slow_consumer');
+        return;
+      }
+    }
+    connection.send('', options);
+  }
+
+  /** Says why and closes, in the way that makes a stock client come back, or stay away, as the reason has it. */
+  close(code: CloseReason, retryAfterMs = 0): void {
+    if (this.state === 'closing') return;
+    this.say(code, retryAfterMs);
+    if (closeReasons[code].reconnect) this.connection.close();
+    else this.socket.disconnect(true);
+    setTimeout(() => terminate(this.connection), LAST_WORDS_MS).unref();
+  }
+
+  onEvent(packet: EventPacket): void {
+    this.sessions.onEvent(this, packet);
+  }
+
+  onRefused(tooLarge: boolean): void {
+    if (this.state !== 'closing') this.say(tooLarge ? 'payload_too_large' : 'protocol_unsupported', 0);
+  }
+
+  private say(code: CloseReason, retryAfterMs: number): void {
+    const { reconnect } = closeReasons[code];
+    const frame = eventFrame('session:closing', { code, reconnect, retryAfterMs });
+    if (this.connection.readyState === 'open') this.connection.send('', frameOptions(frame));
+    this.state = 'closing';
+    metrics.closed.inc({ reason: code });
+  }
+}

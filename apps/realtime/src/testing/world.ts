@@ -1,0 +1,157 @@
+import { randomUUID } from 'node:crypto';
+import { loadConfig, type RunningService } from '@parley/service';
+import { accessTokenFor, freshRedis, freshVhost, testKeys, ticketFor } from '@parley/testing';
+import { exchanges, queues, type ConnectionEvent, type PresenceEntry } from '@parley/contracts';
+import { v7 as uuid } from 'uuid';
+import { startRealtime } from '../app';
+import { schema } from '../config';
+import { Client } from './client';
+import { MessagingPeer } from './messaging.peer';
+import { Peer } from './peer';
+
+/** Realtime nodes in one process, real servers, and the other services as peers. Specs only. */
+export class World {
+  readonly nodes: RunningService[] = [];
+  readonly clients: Client[] = [];
+  readonly connections: ConnectionEvent[] = [];
+  presence: PresenceEntry[] = [];
+  beforeSyncAnswer: () => Promise<void> = () => Promise.resolve();
+  private readonly peers: Peer[] = [];
+  private waiting: (() => void)[] = [];
+
+  private constructor(
+    readonly amqpUrl: string,
+    readonly redisUrl: string,
+    readonly messaging: MessagingPeer,
+    readonly auth: Peer,
+    readonly history: Peer,
+    readonly presencePeer: Peer,
+  ) {
+    this.peers.push(auth, history, presencePeer);
+  }
+
+  static async start(
+    options: { nodes?: number; redisUrl?: string; env?: NodeJS.ProcessEnv } = {},
+  ): Promise<World> {
+    const [amqpUrl, redisUrl] = await Promise.all([freshVhost(), options.redisUrl ?? freshRedis()]);
+    const world = new World(
+      amqpUrl,
+      redisUrl,
+      new MessagingPeer(amqpUrl),
+      new Peer(amqpUrl, 'auth', { queries: true }),
+      new Peer(amqpUrl, 'history', { queries: true }),
+      new Peer(amqpUrl, 'presence', {
+        queries: true,
+        subscriptions: [{ exchange: 'connections', queue: queues.connections(), keys: ['connection'] }],
+      }),
+    );
+    world.answer();
+    await Promise.all([world.messaging.start(), ...world.peers.map((peer) => peer.start())]);
+    for (let i = 0; i < (options.nodes ?? 1); i += 1) await world.startNode(options.env);
+    return world;
+  }
+
+  async startNode(env: NodeJS.ProcessEnv = {}): Promise<RunningService> {
+    const { publicFile } = await testKeys();
+    const config = loadConfig(schema, {
+      PORT: '0',
+      INSTANCE_ID: `node-${randomUUID()}`,
+      LOG_LEVEL: process.env.LOG_LEVEL ?? 'silent',
+      AMQP_URL: this.amqpUrl,
+      REDIS_URL: this.redisUrl,
+      JWT_PUBLIC_KEYS_FILE: publicFile,
+      WEB_ORIGINS: 'http://app.test',
+      DRAIN_MS: '0',
+      ...env,
+    });
+    const node = await startRealtime(config, { ownsProcess: false });
+    this.nodes.push(node);
+    for (;;) {
+      const { status } = await node.health.report();
+      if (status === 'ok' || status === 'degraded') return node;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  node(index: number): RunningService {
+    const node = this.nodes[index];
+    if (!node) throw new Error(`there is no node ${index}`);
+    return node;
+  }
+
+  /** A socket that has its `ready`. */
+  async connect(userId: string, node = 0, sid?: string): Promise<Client> {
+    const client = this.open({ token: await accessTokenFor(userId, { sid }) }, node);
+    await client.take('ready');
+    return client;
+  }
+
+  open(options: Parameters<typeof Client.open>[1], node = 0): Client {
+    const client = Client.open(this.node(node).url, options);
+    this.clients.push(client);
+    return client;
+  }
+
+  ticket(userId: string): Promise<string> {
+    return ticketFor(userId);
+  }
+
+  /** Resolves once presence was told this of the user. */
+  async untilConnections(userId: string, node: string, sockets: number): Promise<void> {
+    for (;;) {
+      const last = this.connections.findLast((event) => event.userId === userId && event.node === node);
+      if (last?.sockets === sockets) return;
+      await new Promise<void>((resolve) => this.waiting.push(resolve));
+    }
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.clients.map((client) => client.close()));
+    await Promise.all(this.nodes.map((node) => node.close()));
+    await Promise.all([this.messaging.stop(), ...this.peers.map((peer) => peer.stop())]);
+  }
+
+  private answer(): void {
+    this.auth.answer('auth.users', ({ ids }) => ({
+      users: ids.map((id) => ({ id, username: `user-${id.slice(-4)}`, displayName: 'A name' })),
+    }));
+    this.history.answer('history.sync', async ({ userId, versions }) => {
+      const conversations = this.messaging.log
+        .memberOf(userId)
+        .filter(({ conversation }) => versions[conversation.id] !== undefined)
+        .map(({ conversation, messages }) => ({
+          id: conversation.id,
+          version: conversation.version,
+          head: conversation.version,
+          more: false,
+          reset: false,
+          messages: messages.filter(({ version }) => version > (versions[conversation.id] ?? 0)),
+          members: [],
+          membersRemoved: [],
+        }));
+      await this.beforeSyncAnswer();
+      return { epoch: this.messaging.epoch, conversations, removed: [] };
+    });
+    this.presencePeer.answer('presence.get', ({ userIds }) => ({
+      items: userIds.map(
+        (userId) =>
+          this.presence.find((entry) => entry.userId === userId) ?? {
+            userId,
+            status: 'offline',
+            lastSeenAt: null,
+          },
+      ),
+    }));
+    this.presencePeer.answer('presence.set', ({ userId, status }) => ({
+      items: [{ userId, status, lastSeenAt: null }],
+    }));
+    this.presencePeer.listen(exchanges.connections.name, (events) => {
+      this.connections.push(...(events as ConnectionEvent[]));
+      for (const wake of this.waiting.splice(0)) wake();
+    });
+  }
+}
+
+export function aUser(): string {
+  return uuid();
+}

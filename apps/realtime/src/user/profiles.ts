@@ -1,0 +1,88 @@
+import type { Broker, Requester } from '@parley/broker';
+import { limits, type ServerPayload } from '@parley/contracts';
+
+export type Profile = ServerPayload<'ready'>['user'];
+
+interface Question {
+  promise: Promise<Profile | undefined>;
+  answer: (profile: Profile | undefined) => void;
+  fail: (error: unknown) => void;
+}
+
+const KEPT_MAX = 50_000;
+
+/**
+ * Names of users, for `ready`. Asked of auth once, many in one question, and kept up to date by its events while the
+ * broker is there.
+ */
+export class Profiles {
+  private readonly known = new Map<string, Profile>();
+  private readonly asked = new Map<string, Question>();
+  private unsent = new Map<string, Question>();
+
+  constructor(
+    private readonly requester: Requester,
+    broker: Broker,
+  ) {
+    // Events may have been missed.
+    broker.on('disconnected', () => this.known.clear());
+  }
+
+  /** Undefined when there is no such user any more. Rejects with `unavailable` while auth is away. */
+  get(userId: string): Promise<Profile | undefined> {
+    const known = this.known.get(userId);
+    if (known) return Promise.resolve(known);
+    const asked = this.asked.get(userId);
+    if (asked) return asked.promise;
+    const question = newQuestion();
+    this.asked.set(userId, question);
+    if (this.unsent.size === 0) setImmediate(() => this.ask());
+    this.unsent.set(userId, question);
+    return question.promise;
+  }
+
+  /** A user changed; matters only where the name is kept. */
+  hear(profile: Profile): void {
+    if (this.known.has(profile.id)) this.known.set(profile.id, profile);
+  }
+
+  private ask(): void {
+    const all = [...this.unsent];
+    this.unsent = new Map();
+    for (let i = 0; i < all.length; i += limits.userIdsPerRequestMax) {
+      void this.askFor(new Map(all.slice(i, i + limits.userIdsPerRequestMax)));
+    }
+  }
+
+  private async askFor(questions: Map<string, Question>): Promise<void> {
+    try {
+      const { users } = await this.requester.query('auth.users', { ids: [...questions.keys()] });
+      const byId = new Map(users.map((user) => [user.id, user]));
+      for (const [userId, question] of questions) {
+        const profile = byId.get(userId);
+        if (profile) this.keep(profile);
+        question.answer(profile);
+      }
+    } catch (error) {
+      for (const question of questions.values()) question.fail(error);
+    } finally {
+      for (const userId of questions.keys()) this.asked.delete(userId);
+    }
+  }
+
+  private keep(profile: Profile): void {
+    const [oldest] = this.known.keys();
+    if (this.known.size >= KEPT_MAX && oldest !== undefined) this.known.delete(oldest);
+    this.known.set(profile.id, profile);
+  }
+}
+
+function newQuestion(): Question {
+  let answer!: Question['answer'];
+  let fail!: Question['fail'];
+  const promise = new Promise<Profile | undefined>((resolve, reject) => {
+    answer = resolve;
+    fail = reject;
+  });
+  return { promise, answer, fail };
+}
