@@ -182,21 +182,26 @@ export class RowSequencer {
   }
 
   private async commit(batch: Map<number, PartitionRows>): Promise<void> {
-    const partitions = [...batch.values()].filter((rows) => this.applied.has(rows.partition));
-    if (partitions.length === 0) return;
     for (let waitMs = RETRY_MS_MIN; !this.stopped; waitMs = Math.min(waitMs * 2, RETRY_MS_MAX)) {
+      // Those given up meanwhile are somebody else's now.
+      const partitions = [...batch.values()].filter(({ partition }) => this.applied.has(partition));
+      if (partitions.length === 0) return;
       try {
         await this.options.apply(partitions);
-        break;
+        this.advance(partitions);
+        return;
       } catch (error) {
         this.options.logger.warn({ error: String(error) }, 'feed: cannot apply rows, trying again');
         await this.sleep(waitMs);
       }
     }
-    if (this.stopped) return;
+  }
+
+  private advance(partitions: PartitionRows[]): void {
     for (const { partition, rows } of partitions) {
+      const position = this.applied.get(partition);
       const last = rows[rows.length - 1];
-      if (last && this.applied.has(partition)) this.applied.set(partition, last.position);
+      if (last && position !== undefined) this.applied.set(partition, Math.max(position, last.position));
     }
   }
 }

@@ -14,7 +14,7 @@ export class MemoryLog extends LogStore {
   private readonly byMessage = new Map<string, LogRow[]>();
   private readonly states = new Map<string, ConversationState>();
 
-  override append(rows: LogRow[]): Promise<void> {
+  override async append(rows: LogRow[]): Promise<void> {
     for (const row of rows) {
       if (this.rows.get(row.partition)?.has(row.position)) throw new PositionTaken(row.partition);
       if (row.clientMessageId !== null && this.clientIds.has(clientKey(row))) {
@@ -25,7 +25,6 @@ export class MemoryLog extends LogStore {
       }
     }
     for (const row of rows) this.store(row);
-    return Promise.resolve();
   }
 
   override tails(partitions: number[]): Promise<Map<number, Tail>> {

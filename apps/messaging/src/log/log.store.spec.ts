@@ -1,0 +1,20 @@
+import { pgPool, runMigrations, typeormOptions } from '@parley/service';
+import { freshDatabase } from '@parley/testing';
+import { DataSource, type DataSourceOptions } from 'typeorm';
+import { databaseSettings } from '../database';
+import { MemoryLog } from '../testing/simulation/simulated.store';
+import { describeLogStore } from './log.store.contract';
+import { PostgresLogStore } from './log.store.postgres';
+
+const sources: DataSource[] = [];
+afterAll(() => Promise.all(sources.map((source) => source.destroy())));
+
+describeLogStore('PostgreSQL', async () => {
+  const settings = databaseSettings({ DATABASE_URL: await freshDatabase(), DATABASE_POOL_MAX: 5 });
+  await runMigrations(settings);
+  const source = await new DataSource(typeormOptions(settings) as DataSourceOptions).initialize();
+  sources.push(source);
+  return new PostgresLogStore(pgPool(source));
+});
+
+describeLogStore('memory, as the simulation uses it', () => Promise.resolve(new MemoryLog()));

@@ -1,0 +1,133 @@
+import type { LogEvent, PartitionRows } from '@parley/contracts';
+import fc from 'fast-check';
+import { RowSequencer } from './sequencer';
+
+const quiet = { info() {}, warn() {}, error() {} };
+const soon = () => new Promise<void>(setImmediate);
+
+function row(position: number): LogEvent {
+  return {
+    kind: 'conversation.deleted',
+    position,
+    conversationId: 'c',
+    version: position,
+    at: '',
+    actorId: null,
+  };
+}
+
+/** A log of two partitions, and a sequencer that reads it. */
+function world(heads: Record<number, number>, jump?: { rowsMax: number }) {
+  const applied: Record<number, number[]> = { 1: [], 2: [] };
+  const jumps: [number, number][] = [];
+  const replays: number[] = [];
+  let failures = 0;
+  const sequencer = new RowSequencer({
+    replay: (partition, after, limit) => {
+      replays.push(partition);
+      if (failures-- > 0) return Promise.reject(new Error('no answer'));
+      const head = heads[partition]!;
+      const count = Math.max(0, Math.min(limit, head - after));
+      return Promise.resolve({
+        epoch: 'e',
+        head,
+        rows: Array.from({ length: count }, (_, i) => row(after + i + 1)),
+      });
+    },
+    apply: (batch: PartitionRows[]) => {
+      for (const { partition, rows } of batch)
+        applied[partition]!.push(...rows.map(({ position }) => position));
+    },
+    ...(jump && {
+      jump: { ...jump, to: (partition: number, head: number) => jumps.push([partition, head]) },
+    }),
+    logger: quiet,
+    sleep: soon,
+  });
+  return { sequencer, applied, jumps, replays, fail: (times: number) => (failures = times) };
+}
+
+const upTo = (n: number) => Array.from({ length: n }, (_, i) => i + 1);
+
+describe('RowSequencer', () => {
+  it('applies every row once and in order, whatever is lost, repeated or reordered', async () => {
+    const delivery = fc.record({
+      partition: fc.constantFrom(1, 2),
+      from: fc.integer({ min: 1, max: 30 }),
+      size: fc.integer({ min: 1, max: 6 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(delivery, { maxLength: 40 }),
+        fc.integer({ min: 0, max: 3 }),
+        async (deliveries, failures) => {
+          const { sequencer, applied, fail } = world({ 1: 30, 2: 30 });
+          fail(failures);
+          sequencer.follow(1, 0);
+          sequencer.follow(2, 0);
+          for (const { partition, from, size } of deliveries) {
+            const rows = upTo(size).map((i) => row(Math.min(30, from + i - 1)));
+            sequencer.offer([{ partition, rows }]);
+            if (from % 3 === 0) await soon();
+          }
+          for (const partition of [1, 2]) {
+            sequencer.announce(partition, 30);
+            sequencer.announce(partition, 30);
+          }
+          await sequencer.idle();
+          expect(applied).toEqual({ 1: upTo(30), 2: upTo(30) });
+          expect(sequencer.lag()).toBe(0);
+        },
+      ),
+    );
+  });
+
+  it('goes on from where its state stands, and skips what it has', async () => {
+    const { sequencer, applied } = world({ 1: 9, 2: 0 });
+    sequencer.follow(1, 7);
+    sequencer.offer([{ partition: 1, rows: upTo(9).map(row) }]);
+    await sequencer.idle();
+    expect(applied[1]).toEqual([8, 9]);
+  });
+
+  it('ignores partitions that it does not follow', async () => {
+    const { sequencer, applied, replays } = world({ 1: 9, 2: 9 });
+    sequencer.follow(1, 0);
+    sequencer.offer([{ partition: 2, rows: upTo(9).map(row) }]);
+    sequencer.announce(2, 9);
+    await sequencer.idle();
+    expect({ applied, replays }).toEqual({ applied: { 1: [], 2: [] }, replays: [] });
+  });
+
+  it('says when what was offered is applied, not before', async () => {
+    const { sequencer, applied } = world({ 1: 5, 2: 0 });
+    sequencer.follow(1, 0);
+    const seen = await new Promise<number[]>((resolve) => {
+      sequencer.offer([{ partition: 1, rows: [row(5)] }], () => resolve([...applied[1]!]));
+    });
+    expect(seen).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it('waits for a second announcement before it fetches: the event may be on its way', async () => {
+    const { sequencer, replays } = world({ 1: 5, 2: 0 });
+    sequencer.follow(1, 4);
+    sequencer.announce(1, 5);
+    await soon();
+    expect(replays).toEqual([]);
+    sequencer.announce(1, 5);
+    await sequencer.idle();
+    expect(sequencer.position(1)).toBe(5);
+  });
+
+  it('jumps to the head when too much is missing and it may', async () => {
+    const { sequencer, applied, jumps } = world({ 1: 5000, 2: 0 }, { rowsMax: 1000 });
+    sequencer.follow(1, 10);
+    sequencer.catchUp(1);
+    await sequencer.idle();
+    expect(jumps).toEqual([[1, 5000]]);
+    expect(applied[1]).toEqual([]);
+    sequencer.offer([{ partition: 1, rows: [row(5001)] }]);
+    await sequencer.idle();
+    expect(applied[1]).toEqual([5001]);
+  });
+});

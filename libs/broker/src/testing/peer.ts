@@ -1,0 +1,56 @@
+import { randomUUID } from 'node:crypto';
+import type { ServiceName } from '@parley/contracts';
+import type { MessageHandler } from '@nestjs/microservices';
+import { Broker } from '../broker';
+import { ControlInbox } from '../control';
+import { Membership } from '../membership';
+import { Publisher } from '../publisher';
+import { Requester } from '../requester';
+import type { RequestContext, Serves } from '../strategy';
+import { BrokerStrategy } from '../strategy';
+
+type Handler = (data: never, context: RequestContext) => unknown;
+
+const quiet = { info() {}, warn() {}, error() {} };
+
+/** One instance of a service with everything of this library, without the rest of a service. */
+export class Peer {
+  readonly instanceId = randomUUID();
+  readonly broker: Broker;
+  readonly control: ControlInbox;
+  readonly membership: Membership;
+  readonly requester: Requester;
+  readonly publisher: Publisher;
+
+  constructor(url: string, service: ServiceName) {
+    this.broker = new Broker({ url, service, instanceId: this.instanceId, logger: quiet });
+    this.control = new ControlInbox(this.broker);
+    this.membership = new Membership(this.broker, this.control);
+    this.requester = new Requester(this.broker, this.control);
+    this.publisher = new Publisher(this.broker);
+  }
+
+  /** Connects; handlers answer patterns as a Nest application's would. */
+  async start(serves: Serves = {}, handlers: Record<string, Handler> = {}): Promise<this> {
+    const strategy = new BrokerStrategy(this.broker, serves);
+    for (const [pattern, handler] of Object.entries(handlers)) {
+      const callback = (data: never, context: RequestContext) => Promise.resolve(handler(data, context));
+      strategy.addHandler(pattern, callback as unknown as MessageHandler);
+    }
+    strategy.listen(() => undefined);
+    await this.broker.whenConnected();
+    this.membership.start();
+    return this;
+  }
+
+  /** Says which partitions this instance owns. */
+  own(open: Record<number, number>, closing: Record<number, number> = {}): void {
+    this.publisher.owner({ v: 1, instanceId: this.instanceId, open, closing });
+  }
+
+  async stop(): Promise<void> {
+    this.membership.leave();
+    this.requester.stop();
+    await this.broker.stop();
+  }
+}
