@@ -229,7 +229,7 @@ test('bad requests are refused', async () => {
   for (const query of ['limit=0', 'limit=101', 'limit=x', 'cursor=AAAA', 'cursor=', 'userId=1']) {
     expect(await code(instance().get(alice, `/v1/notifications?${query}`))).toBe('invalid_request');
   }
-  const badDate = Buffer.from(`2026-13-45T00:00:00.000Z ${alice}`).toString('base64url');
+  const badDate = Buffer.from(`2026-13-45T00:00:00.000Z 1 ${alice}`).toString('base64url');
   expect(await code(instance().get(alice, `/v1/notifications?cursor=${badDate}`))).toBe('invalid_request');
   for (const body of [{}, { ids: [] }, { ids: ['x'] }, { ids: [alice], upTo: alice }, { upTo: 1 }, []]) {
     expect(await read(body)).toBe('invalid_request');

@@ -12,7 +12,7 @@ const REFRESH_MS = 500;
 /** While presence does not answer, an older answer is still better than none. */
 const STALE_MS_MAX = 30_000;
 /** The feed waits no longer than this, and after a failure not at all for a while. */
-const WAIT_MS_MAX = 300;
+const WAIT_MS_MAX = 500;
 const PAUSE_MS = 1_000;
 const USERS_MAX = 100_000;
 const IDS_PER_QUERY = 1_000;

@@ -29,7 +29,8 @@ export class Notifications1764000000000 implements MigrationInterface {
         user_id uuid not null,
         primary key (conversation_id, user_id)
       )`);
-    // The time stands in the key, since it follows from the message as the id does: one index finds repeats and pages.
+    // Time and number stand in the key, since they follow from the message as the id does: one index finds repeats
+    // and pages alike.
     await runner.query(`
       create table notifications (
         user_id uuid not null,
@@ -41,7 +42,7 @@ export class Notifications1764000000000 implements MigrationInterface {
         number bigint not null,
         sender_id uuid,
         read_at timestamptz(3),
-        primary key (user_id, created_at, id)
+        primary key (user_id, created_at, number, id)
       ) with (fillfactor = 85)`);
     await runner.query(`
       create table profiles (

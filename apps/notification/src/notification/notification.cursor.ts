@@ -1,16 +1,17 @@
-import { ParleyError, id, timestamp } from '@parley/contracts';
+import { ParleyError, id, queryCounter, timestamp } from '@parley/contracts';
 import { z } from 'zod';
 
 /** The last entry of a page; the next page holds what is older. */
 export interface NotificationCursor {
   createdAt: string;
+  number: number;
   id: string;
 }
 
-const content = z.tuple([timestamp, id]);
+const content = z.tuple([timestamp, queryCounter, id]);
 
-export function encodeCursor({ createdAt, id: entryId }: NotificationCursor): string {
-  return Buffer.from(`${createdAt} ${entryId}`).toString('base64url');
+export function encodeCursor(last: NotificationCursor): string {
+  return Buffer.from(`${last.createdAt} ${last.number} ${last.id}`).toString('base64url');
 }
 
 /** @throws ParleyError `invalid_request` for what no page has given */
@@ -20,6 +21,6 @@ export function decodeCursor(cursor: string): NotificationCursor {
     const message = 'is not one that was given';
     throw new ParleyError('invalid_request', `cursor: ${message}`, { errors: [{ path: 'cursor', message }] });
   }
-  const [createdAt, entryId] = result.data;
-  return { createdAt, id: entryId };
+  const [createdAt, number, entryId] = result.data;
+  return { createdAt, number, id: entryId };
 }

@@ -24,17 +24,18 @@ export class NotificationStore {
     private readonly keptPerUser: number,
   ) {}
 
-  /** Newest first, those older than the cursor. */
+  /** Newest first, those older than the cursor; messages of one moment in the order of their numbers. */
   async list(userId: string, after: NotificationCursor | undefined, limit: number): Promise<Notification[]> {
     const { rows } = await this.pool.query<Row>({
       name: 'list',
       text: `select n.id, n.type, n.conversation_id, n.message_id, n.number, n.sender_id, n.created_at, n.read_at
              from notifications n
-             where n.user_id = $1 and (n.created_at, n.id) < ($2::timestamptz, $3::uuid) and ${isVisible}
-             order by n.created_at desc, n.id desc limit $4`,
+             where n.user_id = $1 and (n.created_at, n.number, n.id) < ($2::timestamptz, $3::bigint, $4::uuid) and ${isVisible}
+             order by n.created_at desc, n.number desc, n.id desc limit $5`,
       values: [
         userId,
         after?.createdAt ?? 'infinity',
+        after?.number ?? 0,
         after?.id ?? '00000000-0000-0000-0000-000000000000',
         limit,
       ],
@@ -75,8 +76,8 @@ export class NotificationStore {
     await this.pool.query({
       name: 'mark-read-up-to',
       text: `update notifications set read_at = now()
-             where user_id = $1 and read_at is null and (created_at, id) <=
-               (select n.created_at, n.id from notifications n where n.user_id = $1 and n.id = $2)`,
+             where user_id = $1 and read_at is null and (created_at, number, id) <=
+               (select n.created_at, n.number, n.id from notifications n where n.user_id = $1 and n.id = $2)`,
       values: [userId, id],
     });
   }
@@ -86,9 +87,9 @@ export class NotificationStore {
     const { rowCount } = await this.pool.query({
       name: 'prune',
       text: `delete from notifications n using unnest($1::uuid[]) as u (user_id) cross join lateral (
-               select o.created_at, o.id from notifications o where o.user_id = u.user_id
-               order by o.created_at desc, o.id desc offset $2 limit 1) as oldest
-             where n.user_id = u.user_id and (n.created_at, n.id) <= (oldest.created_at, oldest.id)`,
+               select o.created_at, o.number, o.id from notifications o where o.user_id = u.user_id
+               order by o.created_at desc, o.number desc, o.id desc offset $2 limit 1) as oldest
+             where n.user_id = u.user_id and (n.created_at, n.number, n.id) <= (oldest.created_at, oldest.number, oldest.id)`,
       values: [userIds, this.keptPerUser],
     });
     return rowCount ?? 0;

@@ -1,0 +1,226 @@
+import { randomUUID } from 'node:crypto';
+import { type Message, type Notification, partitionOf } from '@parley/contracts';
+import { type Interruptible, freshDatabase, freshVhost, interruptible } from '@parley/testing';
+import { Client } from 'pg';
+import { Instance } from './testing/instance';
+import { LogWriter } from './testing/log';
+import { MessagingPeer, PresencePeer, RealtimePeer } from './testing/peers';
+
+interface Page {
+  items: Notification[];
+  unreadCount: number;
+}
+
+const HOUR_MS = 3_600_000;
+
+let amqpUrl: string;
+let databaseUrl: string;
+let database: Interruptible;
+let broker: Interruptible;
+let messaging: MessagingPeer;
+let presence: PresencePeer;
+let realtime: RealtimePeer;
+let instance: Instance;
+let alice: string;
+let bob: string;
+
+const list = async (userId: string) => (await instance.get<Page>(userId, '/v1/notifications')).body;
+const messageIds = async (userId: string) => (await list(userId)).items.map((item) => item.messageId);
+const ids = (messages: Message[]) => messages.map((message) => message.id);
+
+/** Resolves once everything written so far in the conversation's partition is applied. */
+async function settled(conversationId: string): Promise<void> {
+  const witness = randomUUID();
+  const id = `${randomUUID().slice(0, -6)}${conversationId.slice(-6)}`;
+  messaging.log.create('channel', [witness], id);
+  const message = messaging.log.send(id, randomUUID(), [witness]);
+  messaging.publish();
+  await realtime.until(witness, message.id);
+}
+
+async function sql<Row>(text: string, values: unknown[] = []): Promise<Row[]> {
+  const client = new Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    return (await client.query(text, values)).rows as Row[];
+  } finally {
+    await client.end();
+  }
+}
+
+beforeAll(async () => {
+  [amqpUrl, databaseUrl] = await Promise.all([freshVhost(), freshDatabase()]);
+  [database, broker] = await Promise.all([interruptible(databaseUrl), interruptible(amqpUrl)]);
+  messaging = await new MessagingPeer(amqpUrl).start();
+  presence = await new PresencePeer(amqpUrl).start();
+  realtime = await new RealtimePeer(amqpUrl).start();
+  instance = await Instance.start({ DATABASE_URL: database.url, AMQP_URL: broker.url });
+});
+
+afterAll(async () => {
+  await instance.service.close();
+  await Promise.all([messaging.stop(), presence.stop(), realtime.stop()]);
+  await Promise.all([database.close(), broker.close()]);
+});
+
+beforeEach(async () => {
+  [alice, bob] = [randomUUID(), randomUUID()];
+  await instance.ready(200, 'ok');
+});
+
+test('with the database cut or frozen the answer is unavailable; afterwards nothing is missing', async () => {
+  const direct = messaging.log.create('direct', [alice, bob]);
+  const sent = [messaging.log.send(direct, alice)];
+  await settled(direct);
+  for (const outage of [() => database.cut(), () => Promise.resolve(database.freeze())]) {
+    await outage();
+    expect(await instance.get(bob, '/v1/notifications')).toMatchObject({
+      status: 503,
+      body: { code: 'unavailable' },
+    });
+    const read = await instance.put(bob, '/v1/notifications/read', { upTo: alice });
+    expect(read.body.code).toBe('unavailable');
+    await instance.ready(503);
+    sent.push(messaging.log.send(direct, alice));
+    messaging.publish();
+    await database.restore();
+    await instance.ready(200);
+    await realtime.until(bob, sent.at(-1)?.id ?? '');
+  }
+  await settled(direct);
+  expect(realtime.heardOf(bob).map((item) => item.messageId)).toEqual(ids(sent));
+  expect((await messageIds(bob)).reverse()).toEqual(ids(sent));
+});
+
+test('with the broker cut lists can be read; afterwards nothing is missing', async () => {
+  const direct = messaging.log.create('direct', [alice, bob]);
+  const first = messaging.log.send(direct, alice);
+  await settled(direct);
+  await broker.cut();
+  await instance.ready(503);
+  expect(await messageIds(bob)).toEqual([first.id]);
+  const second = messaging.log.send(direct, alice);
+  messaging.skip();
+  await broker.restore();
+  await instance.ready(200, 'ok');
+  await settled(direct);
+  expect(realtime.heardOf(bob).map((item) => item.messageId)).toEqual(ids([first, second]));
+});
+
+test('connected users are asked for in bulk, not for each message', async () => {
+  const people = Array.from({ length: 30 }, () => randomUUID());
+  for (const userId of people) presence.connected.add(userId);
+  const directs = people.slice(1).map((userId) => messaging.log.create('direct', [people[0] ?? '', userId]));
+  const asked = presence.asked.length;
+  for (let round = 0; round < 20; round++)
+    for (const direct of directs) messaging.log.send(direct, people[round % 2 ? 0 : 1] ?? '');
+  for (const direct of directs) await settled(direct);
+  expect(presence.asked.length - asked).toBeLessThan(directs.length * 2);
+  for (const userId of people) expect(realtime.heardOf(userId)).toEqual([]);
+});
+
+test('old messages are stored and not pushed, and only for those who have not been seen since', async () => {
+  const [seenSince, mentioned] = [randomUUID(), randomUUID()];
+  presence.lastSeenAt.set(bob, new Date(Date.now() - 3 * HOUR_MS).toISOString());
+  presence.lastSeenAt.set(seenSince, new Date(Date.now() - HOUR_MS).toISOString());
+  presence.lastSeenAt.set(mentioned, new Date(Date.now() - HOUR_MS).toISOString());
+  messaging.log.clock = () => Date.now() - 2 * HOUR_MS;
+  const group = messaging.log.create('group', [alice, bob, seenSince, mentioned]);
+  const message = messaging.log.send(group, alice, [mentioned]);
+  messaging.log.clock = () => Date.now();
+  await settled(group);
+  expect(await messageIds(bob)).toEqual([message.id]);
+  expect(await messageIds(mentioned)).toEqual([message.id]);
+  expect(await messageIds(seenSince)).toEqual([]);
+  for (const userId of [bob, mentioned, seenSince]) expect(realtime.heardOf(userId)).toEqual([]);
+});
+
+test('a row that nobody can apply is put aside, and its neighbours are applied', async () => {
+  const direct = messaging.log.create('direct', [alice, bob]);
+  const first = messaging.log.send(direct, alice);
+  messaging.log.breakRow(direct, { kind: 'message.created', version: 9 });
+  messaging.log.breakRow(direct, { kind: 'message.created', version: 9, message: { ...first, id: 'no id' } });
+  messaging.log.breakRow(direct, { kind: 'nonsense' });
+  const last = messaging.log.send(direct, alice);
+  await settled(direct);
+  expect(realtime.heardOf(bob).map((item) => item.messageId)).toEqual(ids([first, last]));
+  const parked = await sql('select reason from notification.parked_events where partition = $1', [
+    partitionOf(direct),
+  ]);
+  expect(parked).toHaveLength(3);
+});
+
+test('names follow the newest event, whatever comes again or broken', async () => {
+  const put = (sequence: number, displayName: string) => ({
+    kind: 'user.changed',
+    sequence,
+    at: new Date().toISOString(),
+    user: { id: bob, username: 'bob', displayName },
+  });
+  const tell = (body: unknown) => messaging.broker.publishConfirmed('parley.accounts', 'user.changed', body);
+  for (const body of [put(1, 'Bob'), put(3, 'Bobby'), put(2, 'Rob'), 'nonsense', put(3, 'Bobby')])
+    await tell(body);
+  const stored = () =>
+    sql<{ display_name: string }>('select display_name from notification.profiles where user_id = $1', [bob]);
+  await tell(put(4, 'Robert'));
+  while ((await stored())[0]?.display_name !== 'Robert') continue;
+  await tell(put(3, 'Bobby'));
+  const last = { ...put(1, 'Last'), user: { id: alice, username: 'alice', displayName: 'Last' } };
+  await tell(last);
+  const known = () => sql('select from notification.profiles where user_id = $1', [alice]);
+  while ((await known()).length === 0) continue;
+  expect(await stored()).toEqual([{ display_name: 'Robert' }]);
+});
+
+test('presence that fails or does not answer holds nobody up: recent messages count as missed', async () => {
+  const direct = messaging.log.create('direct', [alice, bob]);
+  for (const trouble of [
+    () => Promise.reject(new Error('broken')),
+    () => new Promise<never>(() => undefined),
+  ]) {
+    presence.trouble = trouble;
+    const message = messaging.log.send(direct, alice);
+    messaging.publish();
+    await realtime.until(bob, message.id);
+  }
+  presence.trouble = undefined;
+});
+
+// Last, since it replaces the log.
+test('after a restore the copies are built anew and nobody is told twice', async () => {
+  const carol = randomUUID();
+  const direct = messaging.log.create('direct', [alice, bob]);
+  const sent = [messaging.log.send(direct, alice), messaging.log.send(direct, alice)];
+  const group = messaging.log.create(
+    'group',
+    [alice, bob, carol],
+    `${randomUUID().slice(0, -6)}${direct.slice(-6)}`,
+  );
+  const lost = messaging.log.send(group, alice);
+  await settled(direct);
+  const first = (await list(bob)).items.find((item) => item.messageId === sent[0]?.id);
+  await instance.put(bob, '/v1/notifications/read', { ids: [first?.id] });
+  const before = await list(bob);
+
+  // The backup knows the direct conversation and nothing of the group.
+  const backup = new LogWriter();
+  const kept = messaging.log.rows.get(partitionOf(direct)) ?? [];
+  const isKept = (row: (typeof kept)[number]) => row.conversationId !== group;
+  const rows = kept.filter(isKept).map((row, i) => ({ ...row, position: i + 1 }));
+  backup.rows.set(partitionOf(direct), rows);
+  messaging.log = backup;
+  messaging.epoch = 'epoch-2';
+  messaging.announceHeads();
+  const channel = messaging.log.create('channel', [bob], `${randomUUID().slice(0, -6)}${direct.slice(-6)}`);
+  const mention = messaging.log.send(channel, alice, [bob]);
+  messaging.skip();
+  messaging.announceHeads();
+  await realtime.until(bob, mention.id);
+
+  expect(realtime.heardOf(bob).map((item) => item.messageId)).toEqual(ids([...sent, lost, mention]));
+  const after = await list(bob);
+  // The group is gone, and its entry with it; what was read stays read.
+  expect(after.items.slice(1)).toEqual(before.items.filter((item) => item.messageId !== lost.id));
+  expect(await messageIds(carol)).toEqual([]);
+  expect(after.unreadCount).toBe(2);
+});
