@@ -20,6 +20,8 @@ interface Context {
   request: IncomingMessage;
   response: ServerResponse;
   exchange: Exchange;
+  /** The configuration as it was when the request came; a reload changes only later ones. */
+  runtime: Runtime;
   match?: Match;
   plugins: Plugin[];
   /** Aborts when the client closes before it has its answer. */
@@ -73,7 +75,7 @@ export class RequestHandler {
     const address = (request.socket.remoteAddress ?? '').replace(/^::ffff:/, '');
     const exchange = new Exchange(request.method!, path, query, request.headers, address, match?.route);
     const plugins = match?.route.plugins ?? runtime.globalPlugins;
-    return { request, response, exchange, match, plugins, clientGone: new AbortController() };
+    return { request, response, exchange, runtime, match, plugins, clientGone: new AbortController() };
   }
 
   private async run(context: Context): Promise<void> {
@@ -108,10 +110,10 @@ export class RequestHandler {
   }
 
   private async proxy(context: Context): Promise<void> {
-    const { exchange, request, match, upgrade } = context;
+    const { exchange, request, runtime, match, upgrade } = context;
     const body = hasBody(request) ? await exchange.readBody(BODY_BYTES_MAX) : Buffer.alloc(0);
     if (!body) return this.reply(context, tooLarge);
-    const answer = await ask(this.runtime(), exchange, match!, {
+    const answer = await ask(runtime, exchange, match!, {
       agent: upgrade ? false : this.agent,
       method: exchange.method,
       body,

@@ -28,7 +28,7 @@ export class Runtime {
   constructor(
     readonly document: KongDocument,
     private readonly events: RuntimeEvents,
-    private readonly previous?: Runtime,
+    private previous?: Runtime,
   ) {
     this.localCounters = previous?.localCounters ?? new LocalCounters();
     const build = this.pluginBuilder();
@@ -70,6 +70,7 @@ export class Runtime {
     this.previous?.redisCounters.forEach((counters, key) => {
       if (!this.redisCounters.has(key)) counters.close();
     });
+    this.previous = undefined;
   }
 
   stop(): void {

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import type { Logger } from 'pino';
+import { pino } from 'pino';
 import { startGateway } from '../gateway';
 import { contractConfig, pointsConfig } from './config';
 import { makeKey } from './keys';
@@ -34,16 +34,11 @@ export function configOf(state: SuiteState, kids?: string[]): string {
 }
 
 /** Starts the stand-in with a part's configuration in `dir`, and the world around it. */
-export async function startStandIn(
-  part: SuiteState['part'],
-  redisUrl: string,
-  dir: string,
-  logger?: Logger,
-): Promise<World> {
+export async function startStandIn(part: SuiteState['part'], redisUrl: string, dir: string): Promise<World> {
   const state = await makeState(part, redisUrl);
   const configFile = join(dir, `${part}.yml`);
   await writeFile(configFile, configOf(state));
-  const gateway = await startGateway({ configFile, port: 0, logger });
+  const gateway = await startGateway({ configFile, port: 0, logger: pino({ level: 'silent' }) });
   const world = await startWorld(gateway.url, state, '127.0.0.1', async (kids) => {
     await writeFile(configFile, configOf(state, kids));
     await gateway.reload();

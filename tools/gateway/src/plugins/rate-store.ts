@@ -52,6 +52,7 @@ export class RedisCounters implements CounterStore {
       commandTimeout: config.timeout,
       enableOfflineQueue: false,
       maxRetriesPerRequest: 0,
+      disconnectTimeout: 100,
       retryStrategy: (attempt) => Math.min(attempt * 100, 1000),
       tls: config.ssl
         ? { rejectUnauthorized: config.ssl_verify, servername: config.server_name ?? undefined }
@@ -72,7 +73,6 @@ export class RedisCounters implements CounterStore {
     );
   }
 
-  /** Resolves when the first connection stands, or at once when it cannot. */
   close(): void {
     this.redis.disconnect();
   }

@@ -49,13 +49,14 @@ export class ClientGone extends Error {}
 export function discardRest(request: IncomingMessage): void {
   if (request.complete || request.destroyed) return;
   let bytes = 0;
-  const timer = setTimeout(() => request.socket.destroy(), LINGER_MS);
+  const { socket } = request;
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
   request.on('data', (chunk: Buffer) => {
     bytes += chunk.length;
-    if (bytes > LINGER_BYTES_MAX) request.socket.destroy();
+    if (bytes > LINGER_BYTES_MAX) socket.destroy();
   });
   request.on('error', () => undefined);
-  request.on('close', () => clearTimeout(timer));
   request.on('end', () => clearTimeout(timer));
+  socket.once('close', () => clearTimeout(timer));
   request.resume();
 }
