@@ -1,6 +1,6 @@
 import { startSystem, type System } from '@parley/tool-load';
 import { LocalError } from '@parley/tool-local';
-import { plantBug } from './fault/plant';
+import { type Plant, plantBug, plantedKind } from './fault/plant';
 import { runRound, type Stage } from './fault/round';
 import { Supervisor } from './fault/supervisor';
 import { Load } from './load/load';
@@ -30,14 +30,19 @@ async function main(): Promise<void> {
     const outcomes = await Promise.race([runAll(options, system), interruption()]);
     if (!outcomes) return;
     process.stdout.write(`\n${report(outcomes)}\n`);
-    const found = !outcomes.every(isGood);
-    if (options.plant) say(found ? 'The planted bug was found' : 'The planted bug was NOT found');
-    process.exitCode = found === (options.plant !== undefined) ? 0 : 1;
+    process.exitCode = (options.plant ? wasFound(options.plant, outcomes) : outcomes.every(isGood)) ? 0 : 1;
   } finally {
     say('Stopping');
     supervisor.stop();
     await system.stop();
   }
+}
+
+function wasFound(plant: Plant, outcomes: Outcome[]): boolean {
+  const kind = plantedKind[plant];
+  const isFound = outcomes.some(({ violations }) => violations.some((one) => one.kind === kind));
+  say(isFound ? `The planted bug was found: ${kind}` : `The planted bug was NOT found as ${kind}`);
+  return isFound;
 }
 
 async function runAll(options: FaultOptions, system: System): Promise<Outcome[]> {

@@ -58,7 +58,7 @@ function checkSends(
     if (!stored) violations.push({ kind: 'lost', conversationId, detail: `${name} is not there` });
     else if (stored.id !== send.messageId || stored.number !== send.number)
       violations.push({
-        kind: 'lost',
+        kind: stored.id === send.messageId ? 'order' : 'lost',
         conversationId,
         detail: `${name} is there as ${stored.id}, number ${stored.number}`,
       });

@@ -1,8 +1,15 @@
 import { Client } from 'pg';
+import type { ViolationKind } from '../checker/observations';
 
 /** Bugs that the checker must find, made by hand in the view's table: see `--plant`. */
 export const plants = ['drop', 'double', 'swap'] as const;
 export type Plant = (typeof plants)[number];
+
+/** As what the checker must report it. */
+export const plantedKind = { drop: 'lost', double: 'doubled', swap: 'order' } as const satisfies Record<
+  Plant,
+  ViolationKind
+>;
 
 const STATEMENTS: Record<Plant, string> = {
   drop: `

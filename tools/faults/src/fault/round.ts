@@ -50,6 +50,9 @@ export async function runRound(fault: Fault, stage: Stage): Promise<Outcome> {
   const unanswered = await load.pause(ANSWERS_MS);
   if (unanswered > 0) trouble.push(`${unanswered} writes were never answered.`);
 
+  const { apps, gateway } = stage.system;
+  for (const instance of [...apps.instances, gateway])
+    if (!(await until(() => instance.isReady(), RECOVERY_MS))) trouble.push(`${instance.name} is not ready.`);
   const log = await readWholeLog(stage.system.servers.rabbitmq.url);
   const logs = readLog(log);
   await until(() => whatIsBehind(world, logs) === undefined, SYNC_MS);
@@ -140,9 +143,9 @@ async function judge(
   return check(observations).filter(isNew);
 }
 
-async function until(isTrue: () => boolean, timeoutMs: number): Promise<boolean> {
+async function until(isTrue: () => boolean | Promise<boolean>, timeoutMs: number): Promise<boolean> {
   const end = performance.now() + timeoutMs;
-  while (!isTrue()) {
+  while (!(await isTrue())) {
     if (performance.now() > end) return false;
     await delay(POLL_MS);
   }
