@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { freePort, redisServer, requireBinaries } from '@parley/tool-local';
+import { send } from './client';
+import { makeToken } from './keys';
 import { runProductChecks } from './product-checks';
 import { runPart } from './report';
 import { configOf, makeState, startStandIn } from './stand-in';
-import { startWorld, type Reload, type SuiteState } from './world';
+import { bearer, startWorld, type Reload, type SuiteState } from './world';
 
 const usage = `usage: npm run test:gateway                          both parts, on the local stand-in
        npm run test:gateway -- --render FILE         write a configuration for another gateway to load
@@ -20,7 +22,7 @@ const usage = `usage: npm run test:gateway                          both parts, 
   --state           keys and ports of the rendered configuration; default .local/gateway-suite.json
   --listen          where the echo services listen; default 127.0.0.1
   --reload-command  makes the gateway read --config again, after this suite has written it
-Without a state file, --url asks what can be asked of a whole running product.`;
+A gateway that runs no configuration of this suite is taken for a whole running product, and asked what suits that.`;
 
 const stateDefault = resolve(__dirname, '../../../../.local/gateway-suite.json');
 
@@ -55,7 +57,7 @@ async function main(): Promise<number> {
 
   const url = values.url.replace(/\/$/, '');
   const state = await readState(stateFile, values.state !== undefined);
-  if (!state) return runProductChecks(url, console.log);
+  if (!state || !(await runsSuite(url, state))) return runProductChecks(url, console.log);
   console.log(`${state.part}, at ${url}, with the keys and ports of ${stateFile}`);
   const { config, 'reload-command': command } = values;
   const world = await startWorld(
@@ -104,6 +106,13 @@ function reloader(state: SuiteState, file: string, command: string): Reload {
     await writeFile(file, configOf(state, kids));
     await promisify(execFile)('sh', ['-c', command]);
   };
+}
+
+/** Whether the gateway accepts the suite's keys on a path of the suite's configuration. */
+async function runsSuite(url: string, state: SuiteState): Promise<boolean> {
+  const path = state.part === 'points' ? '/private' : '/v1/users/me';
+  const reply = await send(url, path, { headers: bearer(makeToken(state.keys[0]!, 'suite')) });
+  return reply.status !== 401 && reply.status !== 404;
 }
 
 async function readState(file: string, mustExist: boolean): Promise<SuiteState | undefined> {
