@@ -1,18 +1,15 @@
 // What can be done with nothing but Node: check its version, install the locked packages where they are missing or
 // stale, build what changed. `npm start`, `npm test` and `npm run check` begin with it.
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const workspace = resolve(fileURLToPath(import.meta.url), '../../..');
-/** Where everything that is not source lives. */
-export const runDir = join(workspace, '.local');
 
 /** Leaves node_modules as the lock wants it and every project built. Ends the process with advice where it cannot. */
 export function prepare() {
   requireNode();
-  requireWritable();
   if (!isInstalled()) {
     say('Installing the locked packages (about a minute, one time)');
     run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
@@ -29,14 +26,6 @@ function requireNode() {
     `parley needs Node ${wanted} or newer; this is ${process.versions.node}.`,
     `Install a current Node (https://nodejs.org) and start again.`,
   );
-}
-
-function requireWritable() {
-  try {
-    mkdirSync(runDir, { recursive: true });
-  } catch (error) {
-    fail(`Cannot write in ${workspace} (${error.code}).`, 'Start as the user who owns this folder.');
-  }
 }
 
 /**

@@ -1,7 +1,8 @@
 // `npm start`
-import { realpathSync } from 'node:fs';
-import { become, prepare, runDir } from './prepare.mjs';
+import { join } from 'node:path';
+import { become, prepare, workspace } from './prepare.mjs';
 
 prepare();
-// The variable is the mark by which a later start knows this process (see src/process/process-table.ts).
-become('tools/local/dist/start/main.js', process.argv.slice(2), { PARLEY_RUN_DIR: realpathSync(runDir) });
+const runDir = process.env.PARLEY_RUN_DIR ?? join(workspace, '.local');
+// The variable is also the mark by which a later start knows this process (see src/process/process-table.ts).
+become('tools/local/dist/start/main.js', process.argv.slice(2), { PARLEY_RUN_DIR: runDir });

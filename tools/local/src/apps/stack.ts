@@ -29,17 +29,19 @@ export interface StackOptions extends Pick<AppsSetup, 'workspace' | 'dir' | 'sca
  */
 export async function startStack(options: StackOptions): Promise<Stack> {
   const { dir, onStep = () => undefined } = options;
-  onStep('Starting PostgreSQL, Redis and RabbitMQ');
-  const servers = await startServers(dir, options.servers);
+  onStep('Starting PostgreSQL, Redis and RabbitMQ, migrating the databases');
+  const keys = await ensureKeys(dir);
+  const setupWith = (environment: Record<string, string>): AppsSetup => ({ ...options, environment, keys });
+  const servers = await startServers(dir, {
+    ...options.servers,
+    withPostgres: (databaseUrl) => migrate(setupWith({ DATABASE_URL: databaseUrl })),
+  });
   const started: { stop(): Promise<void> }[] = [servers];
   const stop = async (): Promise<void> => {
     for (const one of [...started].reverse()) await one.stop();
   };
   try {
-    const keys = await ensureKeys(dir);
-    const setup: AppsSetup = { ...options, environment: servers.environment, keys };
-    onStep('Migrating the databases');
-    await migrate(setup);
+    const setup = setupWith(servers.environment);
     onStep('Starting the apps');
     const apps = await startApps(setup);
     started.push(apps);

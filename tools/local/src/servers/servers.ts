@@ -24,6 +24,8 @@ export interface Servers {
 export interface StartServersOptions extends Partial<ServerOptions> {
   /** Servers to use instead of private ones. */
   given?: GivenServers;
+  /** Work that needs PostgreSQL alone, done while RabbitMQ, the slowest, still starts. */
+  withPostgres?: (databaseUrl: string) => Promise<void>;
   /** Called with one line when something takes longer, e.g. an installation. */
   onProgress?: (line: string) => void;
 }
@@ -37,8 +39,12 @@ export interface StartServersOptions extends Partial<ServerOptions> {
 export async function startServers(dir: string, options: StartServersOptions = {}): Promise<Servers> {
   mkdirSync(dir, { recursive: true });
   const servers = await prepareServers(realpathSync(dir), options);
-  const all = [servers.rabbitmq, servers.postgres, servers.redis];
-  const results = await Promise.allSettled(all.map((server) => server.start()));
+  const { postgres, redis, rabbitmq } = servers;
+  const results = await Promise.allSettled([
+    rabbitmq.start(),
+    redis.start(),
+    postgres.start().then(() => options.withPostgres?.(postgres.url)),
+  ]);
   const failed = results.find((result) => result.status === 'rejected');
   if (failed) {
     await servers.stop();

@@ -1,5 +1,5 @@
-import { mkdirSync, realpathSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { mkdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
 import { requireFreePort } from '../apps/gateway';
 import { type Stack, startStack } from '../apps/stack';
 import { readPidFile, removePidFile, writePidFile } from '../process/process-table';
@@ -14,6 +14,7 @@ import { Progress } from './progress';
 import { supervise } from './supervise';
 
 const WORKSPACE = resolve(__dirname, '../../../..');
+const RUNNING_FILE = 'running.json';
 
 async function main(): Promise<void> {
   const options = parseOptions(process.argv.slice(2));
@@ -40,8 +41,10 @@ async function main(): Promise<void> {
   }
 }
 
+/** start.mjs names the directory by the very variable that marks this process as belonging to it. */
 function runDirectory(): string {
-  const dir = join(WORKSPACE, '.local');
+  const dir = process.env['PARLEY_RUN_DIR'];
+  if (!dir) throw new LocalError('PARLEY_RUN_DIR is not set.', 'Start with: npm start');
   mkdirSync(dir, { recursive: true });
   return realpathSync(dir);
 }
@@ -82,6 +85,7 @@ async function runUntil(
     const tookMs = await Promise.race([proveDelivery(stack.gateway.url, logins), interrupted]);
     if (tookMs === undefined) return;
     progress.step(`It arrived after ${Math.round(tookMs)} ms`);
+    writeRunning(dir, { url: stack.gateway.url, logins });
     greet(stack.gateway.port, logins);
     const say = (line: string): void => progress.step(line);
     const watched = [...stack.apps.instances, stack.gateway];
@@ -90,9 +94,15 @@ async function runUntil(
   } finally {
     stopping = true;
     progress.step('Stopping');
+    rmSync(join(dir, RUNNING_FILE), { force: true });
     await stack.stop();
-    progress.step('Stopped. Data stays in .local; `npm start` goes on from here');
+    progress.step(`Stopped. Data stays in ${relative(WORKSPACE, dir)}; npm start goes on from here`);
   }
+}
+
+/** Where other tools (the terminal client) find the address and the logins of what runs here. */
+function writeRunning(dir: string, running: { url: string; logins: DemoLogin[] }): void {
+  writeFileSync(join(dir, RUNNING_FILE), `${JSON.stringify(running, null, 2)}\n`, { mode: 0o600 });
 }
 
 /** Resolves at the first Ctrl-C or SIGTERM. */

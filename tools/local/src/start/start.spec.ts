@@ -1,0 +1,138 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { EventEmitter, once } from 'node:events';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join, resolve } from 'node:path';
+import { temporaryDirectory } from '../fixtures/temporary';
+import { isAlive, recordedNames } from '../process/process-table';
+import { freePort } from '../system/ports';
+
+const MAIN = resolve(__dirname, '../../dist/start/main.js');
+
+const { dir, remove } = temporaryDirectory();
+let running: Run | undefined;
+afterAll(async () => {
+  await running?.interrupt();
+  remove();
+});
+
+/** One `npm start` without its installation and build, under a directory of our own. */
+class Run {
+  output = '';
+  private readonly heard = new EventEmitter();
+  private readonly child: ChildProcess;
+  private readonly exit: Promise<unknown[]>;
+
+  constructor(...args: string[]) {
+    this.child = spawn(process.execPath, [MAIN, ...args], {
+      env: { PATH: process.env['PATH'], HOME: process.env['HOME'], PARLEY_RUN_DIR: realpathSync(dir) },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    for (const stream of [this.child.stdout, this.child.stderr])
+      stream?.on('data', (chunk) => {
+        this.output += String(chunk);
+        this.heard.emit('output');
+      });
+    this.exit = once(this.child, 'close');
+    void this.exit.then(() => this.heard.emit('output'));
+  }
+
+  /** Resolves when `text` has been printed; fails when the run ends before. */
+  async says(text: string): Promise<void> {
+    while (!this.output.includes(text)) {
+      if (this.child.exitCode !== null) throw new Error(`ended without saying "${text}":\n${this.output}`);
+      await once(this.heard, 'output');
+    }
+  }
+
+  async end(): Promise<number | null> {
+    const [code] = (await this.exit) as [number | null];
+    return code;
+  }
+
+  interrupt(): Promise<number | null> {
+    this.child.kill('SIGINT');
+    return this.end();
+  }
+
+  kill(): Promise<number | null> {
+    this.child.kill('SIGKILL');
+    return this.end();
+  }
+}
+
+interface Running {
+  url: string;
+  logins: { username: string; password: string }[];
+}
+
+function readRunning(): Running {
+  return JSON.parse(readFileSync(join(dir, 'running.json'), 'utf8')) as Running;
+}
+
+function pidOf(name: string): number {
+  return Number(readFileSync(join(dir, 'run', `${name}.pid`), 'utf8'));
+}
+
+async function login({ url, logins: [first] }: Running): Promise<number> {
+  const response = await fetch(`${url}/v1/auth/login`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ login: first?.username, password: first?.password }),
+  });
+  return response.status;
+}
+
+test('a start proves itself, survives a crash of an app, and stops cleanly', async () => {
+  running = new Run('--port', String(await freePort()), '--scale', 'realtime=2');
+  await running.says('Ctrl-C stops everything');
+  expect(running.output).toContain('realtime-2 is ready');
+  expect(running.output).toMatch(/It arrived after \d+ ms/);
+  expect(await login(readRunning())).toBe(200);
+
+  const second = new Run('--port', String(await freePort()));
+  expect(await second.end()).toBe(1);
+  expect(second.output).toContain('runs here already');
+
+  process.kill(pidOf('history-1'), 'SIGKILL');
+  await running.says('history-1 is back');
+
+  const pids = recordedNames(dir).map(pidOf);
+  expect(pids.length).toBeGreaterThan(10);
+  expect(await running.interrupt()).toBe(0);
+  expect(pids.filter(isAlive)).toEqual([]);
+  expect(existsSync(join(dir, 'running.json'))).toBe(false);
+});
+
+test('after a crash of everything, the next start cleans up and knows the same people', async () => {
+  const port = String(await freePort());
+  const crashed = new Run('--port', port);
+  await crashed.says('Ctrl-C stops everything');
+  const orphans = recordedNames(dir).map(pidOf);
+  await crashed.kill();
+
+  running = new Run('--port', port);
+  await running.says('Ctrl-C stops everything');
+  expect(running.output).toContain('Stopped what a crash had left');
+  expect(orphans.filter(isAlive)).toEqual([]);
+  expect(await login(readRunning())).toBe(200);
+  expect(await running.interrupt()).toBe(0);
+});
+
+test('a taken port is said before anything starts', async () => {
+  const port = await freePort();
+  const other = createServer().listen(port, '127.0.0.1');
+  await once(other, 'listening');
+  const run = new Run('--port', String(port));
+  expect(await run.end()).toBe(1);
+  expect(run.output).toContain(`Port ${port} on 127.0.0.1 is taken`);
+  expect(run.output).toContain('npm start -- --port');
+  other.close();
+});
+
+test('Ctrl-C in the middle of a start leaves nothing behind', async () => {
+  running = new Run('--port', String(await freePort()));
+  await running.says('Starting PostgreSQL');
+  expect(await running.interrupt()).toBe(0);
+  expect(recordedNames(dir)).toEqual([]);
+});
