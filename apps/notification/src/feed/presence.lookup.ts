@@ -11,9 +11,12 @@ const FRESH_MS = 1_000;
 const REFRESH_MS = 500;
 /** While presence does not answer, an older answer is still better than none. */
 const STALE_MS_MAX = 30_000;
-/** The feed waits no longer than this, and after a failure not at all for a while. */
-const WAIT_MS_MAX = 500;
-const PAUSE_MS = 1_000;
+/**
+ * A question that is not answered fails after 2 s. The feed waits that long, since under load a late answer is worth more
+ * than an entry for everybody; then it goes on without asking for a while. A refusal that comes at once costs nothing.
+ */
+const PAUSE_MS = 5_000;
+const SLOW_MS = 500;
 const USERS_MAX = 100_000;
 const IDS_PER_QUERY = 1_000;
 
@@ -33,8 +36,8 @@ const questions = counter('notification_presence_queries_total', 'Questions to p
 const unknown: Presence = { state: 'unknown' };
 
 /**
- * Whether users are connected, as of about a second ago. Bounded in every direction, so that presence, slow or dead, never
- * holds up the feed: one that does not answer leaves users unknown. `away` and `dnd` are connected: those have the message.
+ * Whether users are connected, as of about a second ago. Presence that is dead holds the feed up for a moment only: who was
+ * not answered for is unknown. `away` and `dnd` are connected: those have the message.
  */
 @Injectable()
 export class PresenceLookup implements OnApplicationShutdown {
@@ -67,7 +70,7 @@ export class PresenceLookup implements OnApplicationShutdown {
       const known = this.known.get(userId);
       return !known || now - known.askedAt > FRESH_MS;
     });
-    if (missing.length > 0 && now >= this.pausedUntil) await this.askBounded(missing);
+    if (missing.length > 0 && now >= this.pausedUntil) await this.ask(missing);
     return (userId) => {
       const known = this.known.get(userId);
       return known && performance.now() - known.askedAt <= STALE_MS_MAX ? known.presence : unknown;
@@ -89,26 +92,14 @@ export class PresenceLookup implements OnApplicationShutdown {
     this.refreshing = false;
   }
 
-  private async askBounded(userIds: string[]): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(() => {
-        this.pause('late');
-        resolve();
-      }, WAIT_MS_MAX);
-    });
-    await Promise.race([this.ask(userIds), late]);
-    clearTimeout(timer);
-  }
-
   /** Never rejects: a failure is counted and leaves what was known. */
   private async ask(userIds: string[]): Promise<void> {
     const parts: string[][] = [];
     for (let i = 0; i < userIds.length; i += IDS_PER_QUERY) parts.push(userIds.slice(i, i + IDS_PER_QUERY));
     await Promise.all(
       parts.map(async (part) => {
+        const askedAt = performance.now();
         try {
-          const askedAt = performance.now();
           const { items } = await this.requester.query('presence.get', { userIds: part });
           for (const { userId, status, lastSeenAt } of items) {
             const since = lastSeenAt === null ? null : Date.parse(lastSeenAt);
@@ -118,15 +109,12 @@ export class PresenceLookup implements OnApplicationShutdown {
           }
           questions.inc({ outcome: 'answered' });
         } catch (error) {
-          this.pause('failed');
+          questions.inc({ outcome: 'failed' });
+          const now = performance.now();
+          if (now - askedAt > SLOW_MS) this.pausedUntil = now + PAUSE_MS;
           log.debug({ err: error }, 'Presence does not answer.');
         }
       }),
     );
-  }
-
-  private pause(outcome: 'late' | 'failed'): void {
-    questions.inc({ outcome });
-    this.pausedUntil = performance.now() + PAUSE_MS;
   }
 }
