@@ -167,6 +167,8 @@ export class ConversationState {
 
   private step(event: DurableEvent, changes: Changes): void {
     const { name, payload } = event;
+    // Once more: a reset may have dropped it since it came.
+    if ('message' in payload) this.takeMessage(payload.message, changes);
     if (name === 'conversation:created' || name === 'conversation:updated')
       this.takeShared(payload.conversation);
     if (name === 'member:changed') {

@@ -6,6 +6,7 @@ export interface ConversationView extends Omit<Conversation, 'version'>, Omit<Ow
   /** Where this client stands; 0 before the first sync. */
   version: number;
   unread: number;
+  /** Exact where every unread message is held, else counted from what the server last said. */
   unreadMentions: number;
   lastMessage?: Message;
   /** RFC 3339; for sorting. */

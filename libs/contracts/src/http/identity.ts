@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import {
   authenticated,
   changePasswordBody,
@@ -15,8 +14,6 @@ import { pageQuery } from '../common';
 import { limitsSchema } from '../limits';
 import { me, updateMeBody, user, userParams, usersPage, usersQuery } from '../user';
 import { answer, noContent, type OperationSpec } from './operation';
-
-const meAnswer = z.object({ user: me });
 
 export const identityOperations = {
   register: {
@@ -75,18 +72,18 @@ export const identityOperations = {
   },
   getMe: {
     summary: "The caller's own profile",
-    answers: { 200: answer('The profile.', meAnswer) },
+    answers: { 200: answer('The profile.', me) },
   },
   updateMe: {
     summary: "Change the caller's profile",
     body: updateMeBody,
-    answers: { 200: answer('The profile after the change.', meAnswer) },
+    answers: { 200: answer('The profile after the change.', me) },
     refusals: ['conflict'],
   },
   getUser: {
     summary: "Somebody's profile",
     params: userParams,
-    answers: { 200: answer('The profile.', z.object({ user })) },
+    answers: { 200: answer('The profile.', user) },
     refusals: ['not_found'],
   },
   listUsers: {
