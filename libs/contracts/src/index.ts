@@ -15,4 +15,3 @@ export * from './commands';
 export * from './topology';
 export * from './http/routes';
 export * from './http/operations';
-export { deleteMessageBody } from './http/messages';

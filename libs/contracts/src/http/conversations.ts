@@ -87,7 +87,7 @@ export const conversationOperations = {
   addMember: {
     summary: 'Add somebody to a group or channel',
     params: memberParams,
-    body: putMemberBody,
+    body: putMemberBody.optional(),
     answers: {
       200: answer('A member already.', memberAnswer),
       201: answer('Added.', memberAnswer),

@@ -15,8 +15,7 @@ import { answer, type OperationSpec } from './operation';
 const messageAnswer = z.object({ message });
 const reactionParams = z.strictObject({ conversationId: id, messageId: id, emoji });
 
-/** The body of a DELETE may be absent. */
-export const deleteMessageBody = z.strictObject({ ifVersion: counter.optional() });
+const deleteMessageQuery = z.strictObject({ ifVersion: queryCounter.optional() });
 
 const change = {
   params: messageParams,
@@ -47,7 +46,7 @@ export const messageOperations = {
   deleteMessage: {
     ...change,
     summary: 'Delete a message; it stays as a tombstone without a body',
-    body: deleteMessageBody.optional(),
+    query: deleteMessageQuery,
     refusals: ['forbidden', 'not_found', 'conflict'],
   },
   addReaction: { ...change, summary: 'React to a message', params: reactionParams },
