@@ -35,6 +35,8 @@ const RECONNECT_MS_MIN = 100;
 const RECONNECT_MS_MAX = 2000;
 const CONNECT_TIMEOUT_MS = 3000;
 const HEARTBEAT_S = 5;
+/** What may wait in memory while the broker takes nothing (memory alarm, frozen): beyond it messages are dropped. */
+const CONGESTED_BYTES_MAX = 32_000_000;
 
 /**
  * One connection to RabbitMQ that comes back by itself. Emits `connected` after every setup has run and `disconnected`
@@ -49,6 +51,8 @@ export class Broker extends EventEmitter {
   private readonly setups: Setup[] = [];
   private stopping = false;
   private attempt = 0;
+  /** Bytes published since the broker's socket was last seen full; 0 while it is not. */
+  private congestedBytes = 0;
   private loop?: Promise<void>;
   private wake?: () => void;
 
@@ -82,11 +86,13 @@ export class Broker extends EventEmitter {
     await new Promise<void>((resolve) => this.once('connected', resolve));
   }
 
-  /** Publishes without waiting. False when the broker is away or its socket is full beyond the high-water mark. */
+  /** Publishes without waiting. False when the message was dropped: the broker is away, or takes nothing for too long. */
   publish(exchange: string, key: string, body: string, options: Options.Publish = {}): boolean {
-    if (!this.publisher) return false;
+    if (!this.publisher || this.congestedBytes > CONGESTED_BYTES_MAX) return false;
     try {
-      return this.publisher.publish(exchange, key, Buffer.from(body), options);
+      const isFlowing = this.publisher.publish(exchange, key, Buffer.from(body), options);
+      if (!isFlowing) this.congestedBytes += body.length;
+      return true;
     } catch {
       return false; // The channel closed under our hands; the close handler reconnects.
     }
@@ -184,6 +190,8 @@ export class Broker extends EventEmitter {
     for (const { name, type } of Object.values(exchanges)) {
       await publisher.assertExchange(name, type, { durable: true });
     }
+    this.congestedBytes = 0;
+    publisher.on('drain', () => (this.congestedBytes = 0));
     publisher.on('return', (message: { fields: { routingKey: string }; content: Buffer }) => {
       this.emit('return', message.fields.routingKey, message.content);
     });

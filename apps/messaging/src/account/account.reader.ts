@@ -1,5 +1,5 @@
 import type { AccountChange, AccountPage, MyConversation } from '@parley/contracts';
-import { ParleyError } from '@parley/contracts';
+import { limits, ParleyError } from '@parley/contracts';
 import type { Pool } from 'pg';
 import type { MyConversationRow } from './my-conversation';
 import { myConversationColumns, myConversationSource, toMyConversation } from './my-conversation';
@@ -76,6 +76,18 @@ export class AccountReader {
         ? Buffer.from(`${last.lastActivityAt} ${last.id}`).toString('base64url')
         : null;
     return { items, nextCursor };
+  }
+
+  /** @throws ParleyError `forbidden` when one of these users is in as many conversations as anybody may be */
+  async checkRoom(userIds: string[]): Promise<void> {
+    const { rows } = await this.pool.query({
+      name: 'account-room',
+      text: `select user_id from memberships where user_id = any($1::uuid[]) and role is not null
+             group by user_id having count(*) >= $2 limit 1`,
+      values: [userIds, limits.userConversationsMax],
+    });
+    if (rows.length > 0)
+      throw new ParleyError('forbidden', 'Somebody is in as many conversations as anybody may be.');
   }
 
   /** One conversation as a member sees it; undefined for anybody else. */

@@ -57,7 +57,7 @@ export class ConversationController {
       body.type === 'direct'
         ? directId(user.userId, other!)
         : createdId(user.userId, idempotencyKey(keyHeader));
-    await this.users.check(memberIds);
+    await Promise.all([this.users.check(memberIds), this.accounts.checkRoom([user.userId, ...memberIds])]);
     const { conversation, created } = await this.requester.command('conversation.create', {
       conversationId,
       actorId: user.userId,
@@ -110,7 +110,8 @@ export class ConversationController {
 
   @Post('conversations/:conversationId/join')
   @HttpCode(200)
-  join(@ZodParams(conversationParams) params: Params, @CurrentUser() user: AuthenticatedUser) {
+  async join(@ZodParams(conversationParams) params: Params, @CurrentUser() user: AuthenticatedUser) {
+    await this.accounts.checkRoom([user.userId]);
     return this.requester.command('channel.join', { ...params, actorId: user.userId });
   }
 

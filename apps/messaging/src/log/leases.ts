@@ -6,6 +6,8 @@ import { LEASE_MS } from './lease.store';
 export interface LeaseKeeperOptions {
   store: LeaseStore;
   instanceId: string;
+  /** Whether commands can reach this instance: one that is cut off from the broker lets others take over. */
+  isReachable(): boolean;
   /** The instances of messaging that are there, this one included. */
   instances(): string[];
   monotonic(): number;
@@ -109,6 +111,10 @@ export class LeaseKeeper {
   private async runRound(): Promise<void> {
     await this.renew();
     if (this.stopped) return;
+    if (!this.options.isReachable()) {
+      void this.handOver([...this.held.keys()].filter((partition) => !this.closing.has(partition)));
+      return;
+    }
     const leases = await this.options.store.all();
     const wanted = this.wanted(leases);
     const free = leases.filter(

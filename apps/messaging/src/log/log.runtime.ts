@@ -19,6 +19,8 @@ import { requestHasher } from './request-hash';
 const log = getLogger('Log');
 /** Heads are announced again this long after a takeover: consumers fetch what two announcements found missing. */
 const REPEAT_HEADS_MS = 300;
+/** An instance without the broker for longer than this gives its partitions up. */
+const CUT_OFF_MS = 1000;
 
 /** Everything that one instance runs to own partitions: leases, owner, committer, publisher. */
 @Injectable()
@@ -26,6 +28,8 @@ export class LogRuntime implements OnModuleDestroy {
   readonly owner: LogOwner;
   private readonly leases: LeaseKeeper;
   private readonly events: LogPublisher;
+  /** By the monotonic clock; infinite while the broker is there. */
+  private unreachableAt = Infinity;
 
   constructor(
     @Inject(LogStore) store: LogStore,
@@ -53,6 +57,7 @@ export class LogRuntime implements OnModuleDestroy {
       store: leaseStore,
       instanceId: broker.options.instanceId,
       instances: () => membership.instances('messaging'),
+      isReachable: () => performance.now() < this.unreachableAt,
       monotonic,
       open: (terms) => this.open(terms),
       close: (partition) => this.owner.close(partition),
@@ -74,7 +79,12 @@ export class LogRuntime implements OnModuleDestroy {
     this.membership.onChange('messaging', () => this.leases.look());
     // A newcomer asks nobody: it is told.
     this.membership.onNewcomer(() => this.leases.announce());
-    this.broker.on('connected', () => this.leases.announce());
+    this.broker.on('disconnected', () => (this.unreachableAt = performance.now() + CUT_OFF_MS));
+    this.broker.on('connected', () => {
+      this.unreachableAt = Infinity;
+      this.leases.announce();
+      this.leases.look();
+    });
   }
 
   /** Hands the partitions over in order, while the broker is still there to say so. */

@@ -9,7 +9,7 @@ import { clientIdKey, decide, messagesNamed, repeat } from './decide';
 import type { Decision, DecisionContext } from './decision';
 import type { Loader } from './loader';
 import type { LogRow, LogStore } from './log.store';
-import { Partition } from './partition';
+import { Partition, UNANSWERED_MAX } from './partition';
 import type { Task } from './task';
 import { answer } from './task';
 
@@ -37,7 +37,6 @@ export interface OwnerOptions {
 
 /** A command that waited longer than this is refused undecided: its asker has given up, or is about to. */
 const UNDECIDED_MS_MAX = 800;
-const UNANSWERED_MAX = 5000;
 
 /**
  * Decides the commands of the partitions that this instance owns, in order, on state in memory, and gives what it
@@ -108,8 +107,7 @@ export class LogOwner {
     const partition = this.partitions.get(address.partition);
     if (!partition || partition.term !== address.term || partition.isClosed)
       return Promise.reject(new Moved());
-    const unanswered = partition.queue.length + partition.inFlight.length + partition.backlog.length;
-    if (unanswered >= UNANSWERED_MAX)
+    if (partition.unanswered >= UNANSWERED_MAX)
       return Promise.reject(unavailable('The conversation is overloaded.', 1000));
     const requestHash = name === 'message.send' ? this.options.hash(name, data) : '';
     return new Promise((resolve, reject) => {

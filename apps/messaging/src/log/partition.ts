@@ -2,9 +2,15 @@ import type { ConversationState, MessageState } from '../conversation/conversati
 import { LruMap } from './lru';
 import type { Task } from './task';
 
-const CONVERSATIONS_MAX = 2000;
-const MESSAGES_MAX = 1000;
-const CLIENT_IDS_MAX = 1000;
+/** Commands of one partition that may be without an answer at once; more are refused. */
+export const UNANSWERED_MAX = 500;
+/**
+ * What is decided and not yet stored must stay in memory. A command touches one conversation, at most three messages and
+ * one client id, so these bounds leave more room than UNANSWERED_MAX commands can fill.
+ */
+const CONVERSATIONS_MAX = 4 * UNANSWERED_MAX;
+const MESSAGES_MAX = 4 * UNANSWERED_MAX;
+const CLIENT_IDS_MAX = 2 * UNANSWERED_MAX;
 
 /** Everything an owner keeps in memory about one partition under one term. */
 export class Partition {
@@ -40,6 +46,11 @@ export class Partition {
 
   get hasUncommitted(): boolean {
     return this.queue.length > 0 || this.inFlight.length > 0;
+  }
+
+  /** Commands without an answer, those that wait for a load excepted: they hold nothing in memory yet. */
+  get unanswered(): number {
+    return this.queue.length + this.inFlight.length + this.backlog.length;
   }
 
   get isIdle(): boolean {

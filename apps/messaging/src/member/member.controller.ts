@@ -49,7 +49,7 @@ export class MemberController {
     @CurrentUser() user: AuthenticatedUser,
     @Res({ passthrough: true }) response: Response,
   ) {
-    await this.users.check([params.userId]);
+    await Promise.all([this.users.check([params.userId]), this.accounts.checkRoom([params.userId])]);
     const { created, ...reply } = await this.requester.command('member.put', {
       ...params,
       actorId: user.userId,
