@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { counter, id, pageOf } from '../common';
+import { id, pageOf, queryCounter } from '../common';
 import {
   conversationParams,
   messageListQuery,
