@@ -14,3 +14,5 @@ export { type Servers, startServers, type StartServersOptions } from './servers/
 export type { RabbitServer, Server, ServerName } from './servers/server';
 export { LocalError } from './system/local-error';
 export { freePort, isPortFree } from './system/ports';
+export type { DemoLogin } from './start/demo';
+export { readRunning, type Running } from './start/running';

@@ -1,4 +1,4 @@
-import { io, type Socket } from 'socket.io-client';
+import { ParleyClient, ParleyError } from '@parley/client';
 import { v7 as uuid } from 'uuid';
 import { LocalError } from '../system/local-error';
 
@@ -6,11 +6,6 @@ import { LocalError } from '../system/local-error';
 export interface DemoLogin {
   username: string;
   password: string;
-}
-
-interface Person {
-  id: string;
-  accessToken: string;
 }
 
 const TIMEOUT_MS = 30_000;
@@ -28,108 +23,60 @@ export function demoLogins(password: string): [DemoLogin, DemoLogin] {
  * arrives. Registers both where they do not exist yet. Returns the milliseconds from sending to arrival.
  * @throws LocalError that says which step did not work.
  */
-export async function proveDelivery(address: string, [from, to]: [DemoLogin, DemoLogin]): Promise<number> {
-  const [sender, receiver] = await Promise.all([enter(address, from), enter(address, to)]);
-  const conversation = await createDirect(address, sender, receiver);
-  const sockets = await Promise.all([connect(address, sender), connect(address, receiver)]);
-  const [sending, receiving] = sockets;
+export async function proveDelivery(url: string, logins: [DemoLogin, DemoLogin]): Promise<number> {
+  const sender = new ParleyClient({ url, device: 'npm start' });
+  const receiver = new ParleyClient({ url, device: 'npm start' });
   try {
+    const [, to] = await step(
+      'Logging in',
+      Promise.all([enter(sender, logins[0]), enter(receiver, logins[1])]),
+    );
+    const { id: conversationId } = await step('Opening a conversation', sender.direct(to));
+    await step('Connecting', Promise.all([sender.connect(), receiver.connect()]));
     const clientMessageId = uuid();
-    const arrived = arrival(receiving, clientMessageId);
+    const arrived = receiver.store.once(
+      'message',
+      ({ message }) => message.clientMessageId === clientMessageId,
+    );
     const begin = performance.now();
-    const message = { conversationId: conversation, clientMessageId, body: `${from.username} says hello.` };
-    const answer = (await sending.timeout(TIMEOUT_MS).emitWithAck('message:send', message)) as SendAnswer;
-    if (!answer.ok) throw broken(`The message was refused: ${answer.error.code}, ${answer.error.message}`);
-    await arrived;
+    const body = `${logins[0].username} says hello.`;
+    await step('Sending', sender.send({ conversationId, clientMessageId, body }).stored);
+    await step('Delivering', arrived);
     return performance.now() - begin;
-  } catch (error) {
-    if (error instanceof LocalError) throw error;
-    throw broken(`The message was not acknowledged: ${(error as Error).message}`);
   } finally {
-    for (const socket of sockets) socket.disconnect();
+    await Promise.allSettled([leave(sender), leave(receiver)]);
   }
 }
 
-type SendAnswer = { ok: true } | { ok: false; error: { code: string; message: string } };
-
-async function enter(address: string, { username, password }: DemoLogin): Promise<Person> {
-  const login = await post(address, '/v1/auth/login', { login: username, password });
-  const answer =
-    login.status === 401
-      ? await post(address, '/v1/auth/register', {
-          email: `${username}@example.com`,
-          username,
-          password,
-          displayName: username[0]?.toUpperCase() + username.slice(1),
-        })
-      : login;
-  if (answer.status > 201) throw broken(`${username} cannot log in: ${JSON.stringify(answer.body)}`);
-  const { user, tokens } = answer.body as { user: { id: string }; tokens: { accessToken: string } };
-  return { id: user.id, accessToken: tokens.accessToken };
+/** Returns the person's id. */
+async function enter(client: ParleyClient, { username, password }: DemoLogin): Promise<string> {
+  try {
+    return (await client.login({ login: username, password })).id;
+  } catch (error) {
+    if (!(error instanceof ParleyError) || error.code !== 'invalid_credentials') throw error;
+  }
+  const displayName = `${username[0]?.toUpperCase()}${username.slice(1)}`;
+  const user = await client.register({ email: `${username}@example.com`, username, password, displayName });
+  return user.id;
 }
 
-async function createDirect(address: string, sender: Person, receiver: Person): Promise<string> {
-  const body = { type: 'direct', memberIds: [receiver.id] };
-  const answer = await post(address, '/v1/conversations', body, sender.accessToken);
-  if (answer.status > 201) throw broken(`The conversation was refused: ${JSON.stringify(answer.body)}`);
-  return (answer.body as { conversation: { id: string } }).conversation.id;
+/** The proof's own sessions would otherwise pile up, one pair for each start. */
+async function leave(client: ParleyClient): Promise<void> {
+  if (client.user) await client.logout();
+  client.close();
 }
 
-async function post(
-  address: string,
-  path: string,
-  body: unknown,
-  accessToken?: string,
-): Promise<{ status: number; body: unknown }> {
-  const response = await fetch(`${address}${path}`, {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/json',
-      ...(accessToken ? { authorization: `Bearer ${accessToken}` } : {}),
-    },
-    body: JSON.stringify(body),
-    signal: AbortSignal.timeout(TIMEOUT_MS),
+async function step<Result>(name: string, work: Promise<Result>): Promise<Result> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`nothing came within ${TIMEOUT_MS / 1000} s`)), TIMEOUT_MS);
   });
-  return { status: response.status, body: await response.json() };
-}
-
-function connect(address: string, { accessToken }: Person): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = io(address, {
-      path: '/realtime',
-      transports: ['websocket'],
-      extraHeaders: { authorization: `Bearer ${accessToken}` },
-      forceNew: true,
-    });
-    const timer = setTimeout(() => fail('no "ready" came'), TIMEOUT_MS);
-    const fail = (reason: string): void => {
-      clearTimeout(timer);
-      socket.disconnect();
-      reject(broken(`The socket did not open: ${reason}`));
-    };
-    let lastError = '';
-    socket.on('connect_error', (error) => {
-      lastError = error.message;
-      if (!socket.active) fail(lastError);
-    });
-    socket.once('ready', () => {
-      clearTimeout(timer);
-      resolve(socket);
-    });
-  });
-}
-
-function arrival(socket: Socket, clientMessageId: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(broken('The message did not arrive.')), TIMEOUT_MS);
-    socket.on('message:created', (event: { message?: { clientMessageId?: string } }) => {
-      if (event.message?.clientMessageId !== clientMessageId) return;
-      clearTimeout(timer);
-      resolve();
-    });
-  });
-}
-
-function broken(message: string): LocalError {
-  return new LocalError(message, 'The logs of the apps under .local/logs say why.');
+  try {
+    return await Promise.race([work, late]);
+  } catch (error) {
+    const advice = 'The logs of the apps under .local/logs say why.';
+    throw new LocalError(`${name} did not work: ${(error as Error).message}`, advice);
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -1,5 +1,5 @@
-import { mkdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import { join, relative, resolve } from 'node:path';
+import { mkdirSync, realpathSync } from 'node:fs';
+import { relative, resolve } from 'node:path';
 import { requireFreePort } from '../apps/gateway';
 import { type Stack, startStack } from '../apps/stack';
 import { readPidFile, removePidFile, writePidFile } from '../process/process-table';
@@ -11,10 +11,10 @@ import { type DemoLogin, demoLogins, proveDelivery } from './demo';
 import { requireDiskSpace } from './disk';
 import { parseOptions, type StartOptions, USAGE } from './options';
 import { Progress } from './progress';
+import { removeRunning, writeRunning } from './running';
 import { supervise } from './supervise';
 
 const WORKSPACE = resolve(__dirname, '../../../..');
-const RUNNING_FILE = 'running.json';
 
 async function main(): Promise<void> {
   const options = parseOptions(process.argv.slice(2));
@@ -94,15 +94,10 @@ async function runUntil(
   } finally {
     stopping = true;
     progress.step('Stopping');
-    rmSync(join(dir, RUNNING_FILE), { force: true });
+    removeRunning(dir);
     await stack.stop();
     progress.step(`Stopped. Data stays in ${relative(WORKSPACE, dir)}; npm start goes on from here`);
   }
-}
-
-/** Where other tools (the terminal client) find the address and the logins of what runs here. */
-function writeRunning(dir: string, running: { url: string; logins: DemoLogin[] }): void {
-  writeFileSync(join(dir, RUNNING_FILE), `${JSON.stringify(running, null, 2)}\n`, { mode: 0o600 });
 }
 
 /** Resolves at the first Ctrl-C or SIGTERM. */

@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path';
 import { temporaryDirectory } from '../fixtures/temporary';
 import { isAlive, recordedNames } from '../process/process-table';
 import { freePort } from '../system/ports';
+import { readRunning, type Running } from './running';
 
 const MAIN = resolve(__dirname, '../../dist/start/main.js');
 
@@ -61,20 +62,11 @@ class Run {
   }
 }
 
-interface Running {
-  url: string;
-  logins: { username: string; password: string }[];
-}
-
-function readRunning(): Running {
-  return JSON.parse(readFileSync(join(dir, 'running.json'), 'utf8')) as Running;
-}
-
 function pidOf(name: string): number {
   return Number(readFileSync(join(dir, 'run', `${name}.pid`), 'utf8'));
 }
 
-async function login({ url, logins: [first] }: Running): Promise<number> {
+async function login({ url = '', logins: [first] = [] }: Partial<Running> = {}): Promise<number> {
   const response = await fetch(`${url}/v1/auth/login`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -88,7 +80,7 @@ test('a start proves itself, survives a crash of an app, and stops cleanly', asy
   await running.says('Ctrl-C stops everything');
   expect(running.output).toContain('realtime-2 is ready');
   expect(running.output).toMatch(/It arrived after \d+ ms/);
-  expect(await login(readRunning())).toBe(200);
+  expect(await login(readRunning(dir))).toBe(200);
 
   const second = new Run('--port', String(await freePort()));
   expect(await second.end()).toBe(1);
@@ -115,7 +107,7 @@ test('after a crash of everything, the next start cleans up and knows the same p
   await running.says('Ctrl-C stops everything');
   expect(running.output).toContain('Stopped what a crash had left');
   expect(orphans.filter(isAlive)).toEqual([]);
-  expect(await login(readRunning())).toBe(200);
+  expect(await login(readRunning(dir))).toBe(200);
   expect(await running.interrupt()).toBe(0);
 });
 
