@@ -158,6 +158,8 @@ export class Broker extends EventEmitter {
       timeout: CONNECT_TIMEOUT_MS,
       clientProperties: { connection_name: `${this.options.service}.${this.options.instanceId}` },
     });
+    // Asked to stop while the connection was being made: there was nothing to close then, so it is closed now.
+    if (this.stopping) return void (await connection.close().catch(() => undefined));
     const closed = new Promise<void>((resolve) => connection.once('close', () => resolve()));
     connection.on('error', (error: Error) => {
       this.options.logger.warn({ error: error.message }, 'broker: connection error');
@@ -184,6 +186,8 @@ export class Broker extends EventEmitter {
   private async setUp(connection: ChannelModel): Promise<void> {
     const publisher = await connection.createChannel();
     const confirmer = await connection.createConfirmChannel();
+    // Every unconfirmed message listens for the channel's end.
+    confirmer.setMaxListeners(0);
     // A channel that dies takes its consumers with it, so the whole connection is made anew.
     closeTogether(connection, publisher, this.options.logger);
     closeTogether(connection, confirmer, this.options.logger);
