@@ -1,7 +1,7 @@
 import type {
   ClientPayload,
-  CreateConversationBody,
   Conversation,
+  CreateConversationBody,
   EditMessageBody,
   LoginBody,
   Message,
@@ -11,46 +11,22 @@ import type {
   ServerPayload,
 } from '@parley/contracts';
 import { ParleyError, routes } from '@parley/contracts';
-import {
-  MemoryStorage,
-  silentLogger,
-  systemClock,
-  type Clock,
-  type Environment,
-  type KeyValueStorage,
-  type Logger,
-} from './environment';
+import type { Environment } from './environment';
 import { createApi, type Api } from './http/api';
-import { HttpTransport, type FetchLike } from './http/transport';
+import { HttpTransport } from './http/transport';
 import { uuidv7 } from './ids';
+import { Presence } from './live/presence';
+import { ReadMarks } from './live/read-marks';
+import { Typing } from './live/typing';
+import { environmentOf, exclusive, isBrowser, type ParleyClientOptions } from './options';
 import { Outbox, type OutgoingMessage } from './outbox/outbox';
 import { Realtime } from './realtime/realtime';
-import { Session, type Exclusive, type SessionUser } from './session/session';
+import { Session, type SessionUser } from './session/session';
 import { isDurable, type DurableEvent } from './store/durable-event';
+import { Pager, type OlderMessages } from './store/pager';
+import { Snapshots } from './store/snapshot';
 import { Store } from './store/store';
 import { Syncer } from './store/syncer';
-
-export interface ParleyClientOptions {
-  /** Address of the gateway, for example `http://localhost:8000`. */
-  url: string;
-  /** Tokens, unsent messages. Forgotten with the process unless given. */
-  storage?: KeyValueStorage;
-  fetch?: FetchLike;
-  /** Name of this device in the list of sessions. */
-  device?: string;
-  logger?: Logger;
-  clock?: Clock;
-  random?: () => number;
-  /** How the socket proves who it is; a ticket where headers cannot be set, which is the default in browsers. */
-  credentials?: 'header' | 'ticket';
-  /** `all` keeps every conversation's messages up to date; `opened` only those that `open` was called for. */
-  hold?: 'all' | 'opened';
-  /** Messages kept per conversation; older ones are loaded again when asked for. */
-  messagesMax?: number;
-  httpTimeoutMs?: number;
-  ackTimeoutMs?: number;
-  readyTimeoutMs?: number;
-}
 
 export type NewMessage = Omit<SendMessagePayload, 'clientMessageId'> & { clientMessageId?: string };
 
@@ -61,46 +37,40 @@ export interface SendHandle {
   stored: Promise<Message>;
 }
 
-const isBrowser = 'document' in globalThis;
+/** What names a message: a whole message will do. */
+export type MessageRef = Pick<Message, 'conversationId' | 'id'>;
 
-/** A tab's lock where the browser has locks; elsewhere a storage belongs to one client. */
-const exclusive: Exclusive = (name, task) => {
-  type Locks = { request<T>(name: string, task: () => Promise<T>): Promise<T> };
-  const { locks } = ((globalThis as { navigator?: object }).navigator ?? {}) as { locks?: Locks };
-  return isBrowser && locks ? locks.request(name, task) : task();
-};
-
-/** Everything a program needs to take part: sign in, connect, send, and see what others do. */
+/**
+ * Everything a program needs to take part: sign in, connect, send, and see what others do. `store` holds what is known
+ * and tells of every change; `realtime` has the raw events of the socket; `api` every HTTP call.
+ */
 export class ParleyClient {
   readonly api: Api;
   readonly session: Session;
   readonly realtime: Realtime;
   readonly store: Store;
   readonly outbox: Outbox;
-  private readonly syncer: Syncer;
+  readonly typing: Typing;
+  readonly presence: Presence;
   private readonly environment: Environment;
+  private readonly syncer: Syncer;
+  private readonly pager: Pager;
+  private readonly marks: ReadMarks;
+  private readonly snapshots?: Snapshots;
   private readonly device?: string;
 
   constructor(options: ParleyClientOptions) {
-    this.environment = {
-      clock: options.clock ?? systemClock,
-      storage: options.storage ?? new MemoryStorage(),
-      logger: options.logger ?? silentLogger,
-      random: options.random ?? Math.random,
-    };
+    const environment = (this.environment = environmentOf(options));
     this.device = options.device;
     const fetchLike = options.fetch ?? ((url, init) => fetch(url, init));
     const transport = new HttpTransport(options.url, fetchLike, options.httpTimeoutMs ?? 15_000);
-    this.session = new Session(
-      this.environment,
-      async (refreshToken) => {
-        const answer = await transport.send(routes.refreshTokens, { body: { refreshToken } });
-        return (answer as Refreshed).tokens;
-      },
-      exclusive,
-    );
+    const exchange = async (refreshToken: string) => {
+      const answer = await transport.send(routes.refreshTokens, { body: { refreshToken } });
+      return (answer as Refreshed).tokens;
+    };
+    this.session = new Session(environment, exchange, exclusive);
     this.api = createApi(transport, this.session, () => this.newId());
-    this.realtime = new Realtime(this.environment, this.session, {
+    this.realtime = new Realtime(environment, this.session, {
       url: options.url,
       credentials: options.credentials ?? (isBrowser ? 'ticket' : 'header'),
       ticket: async () => (await this.api.createRealtimeTicket()).ticket,
@@ -108,10 +78,22 @@ export class ParleyClient {
       ackTimeoutMs: options.ackTimeoutMs ?? 10_000,
     });
     this.store = new Store((options.hold ?? 'all') === 'all', options.messagesMax ?? 2_000);
-    this.syncer = new Syncer(this.environment, this.store, (payload) =>
-      this.realtime.request('sync', payload),
+    this.syncer = new Syncer(environment, this.store, (payload) => this.realtime.request('sync', payload));
+    this.outbox = new Outbox(environment, (request) => this.transmit(request));
+    this.pager = new Pager(this.store, (conversationId, query) =>
+      this.api.listMessages({ params: { conversationId }, query }),
     );
-    this.outbox = new Outbox(this.environment, (request) => this.transmit(request));
+    this.marks = new ReadMarks(environment, (conversationId, number) =>
+      this.realtime.request('conversation:read', { conversationId, number }),
+    );
+    this.typing = new Typing(environment.clock, (event, conversationId) =>
+      this.tell(event, { conversationId }),
+    );
+    this.presence = new Presence(
+      (event, userIds) => this.realtime.request(event, { userIds }),
+      environment.logger,
+    );
+    if (options.persistState) this.snapshots = new Snapshots(environment, this.store);
     this.wire();
   }
 
@@ -122,21 +104,19 @@ export class ParleyClient {
   async register(body: RegisterBody): Promise<SessionUser> {
     const answer = await this.api.register({ body });
     await this.session.begin(answer);
-    await this.outbox.open(answer.user.id);
-    return answer.user;
+    return this.enter(answer.user);
   }
 
   async login(body: LoginBody): Promise<SessionUser> {
     const answer = await this.api.login({ body: { device: this.device, ...body } });
     await this.session.begin(answer);
-    await this.outbox.open(answer.user.id);
-    return answer.user;
+    return this.enter(answer.user);
   }
 
-  /** Takes up the session that storage holds. Says whether there is one. */
+  /** Takes up the session that storage holds, with what was unsent. Says whether there is one. */
   async restore(): Promise<boolean> {
     if (!(await this.session.restore())) return false;
-    await this.outbox.open(this.session.user!.id);
+    await this.enter(this.session.user!);
     return true;
   }
 
@@ -166,10 +146,11 @@ export class ParleyClient {
     this.realtime.stop();
   }
 
-  /** Leaves the socket and every timer, so that the process can end. The session stays in storage. */
-  close(): void {
+  /** Leaves the socket and every timer, and keeps what is to be kept, so that the process can end. */
+  async close(): Promise<void> {
     this.disconnect();
     this.session.stop();
+    await this.snapshots?.flush();
   }
 
   /** Resolves once nothing is known to be missing. */
@@ -180,35 +161,41 @@ export class ParleyClient {
   /** Shows up in `outbox` at once and is sent as soon as may be, over disconnections and restarts. */
   send(message: NewMessage): SendHandle {
     const request = { ...message, clientMessageId: message.clientMessageId ?? this.newId() };
+    this.typing.stop(message.conversationId);
     return { clientMessageId: request.clientMessageId, stored: this.outbox.add(request) };
   }
 
   /** What a conversation shows: stored messages by number, then what is on its way. */
   timeline(conversationId: string): { messages: Message[]; outgoing: OutgoingMessage[] } {
-    return { messages: this.store.messages(conversationId), outgoing: this.outbox.pending(conversationId) };
+    const messages = this.store.messages(conversationId);
+    return { messages, outgoing: this.outbox.pending(conversationId) };
   }
 
-  edit(message: Pick<Message, 'conversationId' | 'id'>, change: EditMessageBody): Promise<Message> {
-    const { conversationId, id: messageId } = message;
+  /** The page before what `timeline` shows; it is in `timeline` afterwards. */
+  loadBefore(conversationId: string, limit?: number): Promise<OlderMessages> {
+    return this.pager.loadBefore(conversationId, limit);
+  }
+
+  edit({ conversationId, id: messageId }: MessageRef, change: EditMessageBody): Promise<Message> {
     return this.write('message:edit', { conversationId, messageId, ...change });
   }
 
-  delete({ conversationId, id: messageId }: Pick<Message, 'conversationId' | 'id'>): Promise<Message> {
+  delete({ conversationId, id: messageId }: MessageRef): Promise<Message> {
     return this.write('message:delete', { conversationId, messageId });
   }
 
-  react(
-    { conversationId, id: messageId }: Pick<Message, 'conversationId' | 'id'>,
-    emoji: string,
-  ): Promise<Message> {
+  react({ conversationId, id: messageId }: MessageRef, emoji: string): Promise<Message> {
     return this.write('reaction:add', { conversationId, messageId, emoji });
   }
 
-  unreact(
-    { conversationId, id: messageId }: Pick<Message, 'conversationId' | 'id'>,
-    emoji: string,
-  ): Promise<Message> {
+  unreact({ conversationId, id: messageId }: MessageRef, emoji: string): Promise<Message> {
     return this.write('reaction:remove', { conversationId, messageId, emoji });
+  }
+
+  /** Marks as read up to `number`, or everything; shown here at once, told to the server as soon as may be. */
+  markRead(conversationId: string, number?: number): void {
+    const upTo = number ?? this.store.state(conversationId)?.messageCount ?? 0;
+    if (this.store.markRead(conversationId, upTo)) this.marks.mark(conversationId, upTo);
   }
 
   /** The caller's direct conversation with somebody, made if there is none. */
@@ -234,6 +221,13 @@ export class ParleyClient {
     this.store.hold(conversationId);
   }
 
+  private async enter(user: SessionUser): Promise<SessionUser> {
+    this.store.reset(user.id);
+    await this.snapshots?.load(user.id);
+    await this.outbox.open(user.id);
+    return user;
+  }
+
   private async transmit(request: SendMessagePayload): Promise<Message> {
     const { message } = await this.realtime.request('message:send', request);
     this.store.applyAck(message);
@@ -249,35 +243,60 @@ export class ParleyClient {
     return message;
   }
 
+  /** For what may be lost. */
+  private tell(event: 'typing:start' | 'typing:stop', payload: { conversationId: string }): void {
+    if (!this.realtime.ready) return;
+    this.realtime.request(event, payload).catch((error: unknown) => {
+      this.environment.logger.debug('Not told.', { event, error: String(error) });
+    });
+  }
+
   private newId(): string {
     return uuidv7(this.environment.clock.now());
   }
 
   private wire(): void {
-    this.realtime.on('any', ({ name, payload }) => {
-      if (isDurable(name)) this.store.applyEvent({ name, payload } as DurableEvent);
+    const { realtime, store } = this;
+    realtime.on('any', ({ name, payload }) => {
+      if (isDurable(name)) store.applyEvent({ name, payload } as DurableEvent);
     });
-    this.realtime.on('ready', (ready) => this.begin(ready));
-    this.realtime.on('conversation:removed', ({ conversationId }) => this.store.applyRemoved(conversationId));
-    this.realtime.on('account:changed', () => this.store.applyAccountChanged());
-    this.realtime.on('position', ({ versions }) => this.store.applyPosition(versions));
-    this.realtime.on('status', ({ state }) => {
-      if (state === 'ready') return;
-      this.outbox.stop();
-      this.syncer.pause();
+    realtime.on('ready', (ready) => this.begin(ready));
+    realtime.on('conversation:removed', ({ conversationId }) => store.applyRemoved(conversationId));
+    realtime.on('account:changed', () => store.applyAccountChanged());
+    realtime.on('position', ({ versions }) => store.applyPosition(versions));
+    realtime.on('typing:changed', (change) => this.typing.apply(change));
+    realtime.on('presence:changed', ({ items }) => this.presence.apply(items));
+    realtime.on('status', ({ state }) => {
+      if (state !== 'ready') this.pause();
     });
-    this.store.on('message', ({ message }) => {
-      if (message.senderId === this.store.userId) this.outbox.arrived(message);
+    store.on('message', ({ message }) => {
+      if (message.senderId === store.userId) this.outbox.arrived(message);
     });
-    this.session.on('signedOut', () => {
-      this.outbox.close();
-      this.store.reset('');
-    });
+    this.session.on('signedOut', () => this.leave());
   }
 
   private begin(ready: ServerPayload<'ready'>): void {
     this.store.applyReady(ready);
     this.syncer.start();
     this.outbox.start();
+    this.marks.start();
+    this.presence.resume();
+  }
+
+  private pause(): void {
+    this.syncer.pause();
+    this.outbox.stop();
+    this.marks.stop();
+    this.typing.clear();
+  }
+
+  private leave(): void {
+    const { userId } = this.store;
+    this.outbox.close();
+    this.marks.clear();
+    this.store.reset('');
+    this.snapshots?.erase(userId).catch((error: unknown) => {
+      this.environment.logger.warn('Could not erase the state.', { error: String(error) });
+    });
   }
 }

@@ -1,4 +1,4 @@
-export { ParleyClient, type NewMessage, type ParleyClientOptions, type SendHandle } from './client';
+export { ParleyClient, type MessageRef, type NewMessage, type SendHandle } from './client';
 export {
   MemoryStorage,
   systemClock,
@@ -9,8 +9,10 @@ export {
   type WebStorageLike,
 } from './environment';
 export type { Api, CallOptions } from './http/api';
+export type { ParleyClientOptions } from './options';
 export type { OutgoingMessage } from './outbox/outbox';
 export type { RealtimeStatus } from './realtime/realtime';
 export type { SessionUser, SignedOutReason } from './session/session';
 export type { ConversationView } from './store/conversation.view';
+export type { OlderMessages } from './store/pager';
 export { ParleyError, type ErrorCode } from '@parley/contracts';

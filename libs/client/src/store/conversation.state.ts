@@ -55,6 +55,8 @@ export class ConversationState {
   messageCount = 0;
   lastMessage?: Message;
   lastActivityAt = '';
+  /** How many were held when a page was last asked for. */
+  private loaded = 0;
   private readonly early = new Map<number, DurableEvent>();
 
   constructor(
@@ -143,13 +145,16 @@ export class ConversationState {
     const changes: Changes = { messages: [], summary: false };
     for (const message of page.items) this.takeMessage(message, changes);
     const first = page.items[0]?.number ?? this.low ?? 1;
+    this.loaded = this.messages.size;
     this.low = page.hasBefore ? Math.min(this.low ?? first, first) : (this.own?.firstNumber ?? 1);
     return changes;
   }
 
-  /** Keeps only the newest messages; older ones can be loaded again. */
+  /** Keeps only the newest messages, and those that were asked for; older ones can be loaded again. */
   trim(keep: number): void {
-    if (this.messages.size > keep) this.forgetBelow(this.messageCount - keep + 1);
+    const most = Math.max(keep, this.loaded);
+    // Not at every message: forgetting walks over all of them.
+    if (this.messages.size > most * 1.25) this.forgetBelow(this.messageCount - most + 1);
   }
 
   /** The answer to an own write. */

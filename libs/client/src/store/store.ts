@@ -171,6 +171,7 @@ export class Store extends Emitter<StoreEvents> {
     this.tell(state, state.applyShared(conversation));
   }
 
+  /** A page of older messages; `Pager` says when it may be applied. */
   applyPage(conversationId: string, page: MessagePage): void {
     const state = this.conversations.get(conversationId);
     if (state) this.tell(state, state.applyPage(page));
