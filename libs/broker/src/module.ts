@@ -3,6 +3,7 @@ import type { DynamicModule, INestApplication } from '@nestjs/common';
 import { Catch, Inject, Module } from '@nestjs/common';
 import type { OnApplicationShutdown } from '@nestjs/common';
 import type { RpcExceptionFilter } from '@nestjs/common';
+import type { NestMicroservice } from '@nestjs/microservices';
 import type { Observable } from 'rxjs';
 import { throwError } from 'rxjs';
 import type { BrokerOptions } from './broker';
@@ -67,6 +68,8 @@ export async function startBroker(app: INestApplication): Promise<void> {
   const hybrid = { inheritAppConfig: false, deferInitialization: true };
   const transport = app.connectMicroservice({ strategy: app.get(BrokerStrategy) }, hybrid);
   transport.useGlobalFilters(new PassThroughFilter());
+  // The providers are shared with the application, which has called their init and bootstrap hooks already.
+  (transport as NestMicroservice).setIsInitHookCalled(true);
   await app.startAllMicroservices();
   app.get(Membership).start();
 }
