@@ -17,8 +17,10 @@ import { ReadAccess } from './access/read.access';
 import type { Config } from './config';
 import { databaseSettings } from './database';
 import { EpochSource } from './feed/epoch.source';
+import { FeedRepair } from './feed/feed.repair';
 import { FeedRunner } from './feed/feed.runner';
 import { HeadWatch } from './feed/head.watch';
+import { RowWriter } from './feed/row.writer';
 import { ViewFeed } from './feed/view.feed';
 import { MessageController } from './message/message.controller';
 import { MessageService } from './message/message.service';
@@ -73,11 +75,13 @@ export class AppModule implements OnModuleInit {
           useFactory: (dataSource: DataSource) => new PostgresViewFeedStore(pgPool(dataSource)),
         },
         EpochSource,
+        FeedRepair,
         FeedRunner,
         HeadWatch,
         MemberDirectory,
         MessageService,
         ReadAccess,
+        RowWriter,
         SyncService,
         ViewFeed,
       ],

@@ -1,8 +1,15 @@
 import { type BeforeApplicationShutdown, Injectable, type OnModuleInit } from '@nestjs/common';
 import { Broker, ControlInbox, LaneFeed, Membership, Requester } from '@parley/broker';
-import { counter, gauge, HealthRegistry } from '@parley/service';
+import { PARTITIONS } from '@parley/contracts';
+import { counter, gauge, getLogger, HealthRegistry } from '@parley/service';
+import { FeedRepair } from './feed.repair';
 import { HeadWatch } from './head.watch';
 import { ViewFeed } from './view.feed';
+
+const log = getLogger('FeedRunner');
+
+/** How often the stored positions are compared with those that the feed remembers. */
+const checkEveryMs = 5000;
 
 const gaps = counter('history_gaps_total', 'Gaps found in the events and filled from the log.');
 
@@ -10,6 +17,7 @@ const gaps = counter('history_gaps_total', 'Gaps found in the events and filled 
 @Injectable()
 export class FeedRunner implements OnModuleInit, BeforeApplicationShutdown {
   private readonly lanes: LaneFeed;
+  private timer?: NodeJS.Timeout;
 
   constructor(
     private readonly broker: Broker,
@@ -18,6 +26,7 @@ export class FeedRunner implements OnModuleInit, BeforeApplicationShutdown {
     membership: Membership,
     private readonly handler: ViewFeed,
     private readonly health: HealthRegistry,
+    private readonly repair: FeedRepair,
     watch: HeadWatch,
   ) {
     const onGap = () => gaps.inc();
@@ -38,10 +47,25 @@ export class FeedRunner implements OnModuleInit, BeforeApplicationShutdown {
     this.health.register('feed', () => settle(lanes.trouble()), { critical: false });
     this.lanes.start();
     this.handler.erase();
+    this.timer = setInterval(() => void this.check(), checkEveryMs);
+  }
+
+  /** Repairs what the store has lost of what it had acknowledged. Resolves also when that is not possible now. */
+  async check(): Promise<void> {
+    const positions = new Map<number, number>();
+    for (let partition = 0; partition < PARTITIONS; partition += 1) {
+      const position = this.lanes.position(partition);
+      if (position !== undefined) positions.set(partition, position);
+    }
+    if (positions.size === 0) return;
+    await this.repair
+      .repair(positions)
+      .catch((error: unknown) => log.warn({ err: error }, 'The stored positions cannot be checked now.'));
   }
 
   /** Before the broker and the database close. */
   async beforeApplicationShutdown(): Promise<void> {
+    clearInterval(this.timer);
     await this.lanes.stop();
     await this.handler.idle();
   }

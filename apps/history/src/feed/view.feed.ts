@@ -1,20 +1,20 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import type { FeedHandler } from '@parley/broker';
-import type { LogEvent, PartitionRows } from '@parley/contracts';
+import type { PartitionRows } from '@parley/contracts';
 import { counter, getLogger, histogram } from '@parley/service';
-import type { ParkedEvent, SoundRows } from '../view/view.store';
-import { RowsRefused, ViewFeedStore } from '../view/view.store';
+import { RowsDoNotFollow, ViewFeedStore } from '../view/view.store';
 import { EpochSource } from './epoch.source';
+import { FeedRepair } from './feed.repair';
 import { HeadWatch } from './head.watch';
-import { checkRow, parkedOf } from './row.check';
+import { countRows, RowWriter } from './row.writer';
 
 const log = getLogger('ViewFeed');
 
+/** A batch costs the same whether it holds one row or ten, so they start no closer together than this. */
+const batchEveryMs = 20;
+
 const applied = counter('history_applied_rows_total', 'Rows of the log that went into the view.');
-const parkedTotal = counter(
-  'history_parked_events_total',
-  'Events that could not be applied and were parked.',
-);
 const duration = histogram('history_apply_duration_seconds', 'Time to store one batch of rows.');
 const batchRows = histogram(
   'history_apply_batch_rows',
@@ -23,11 +23,16 @@ const batchRows = histogram(
   [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000],
 );
 
-/** Puts the log's rows into the view. What cannot be applied is parked, so that its partition goes on. */
+/** Puts the log's rows into the view. */
 @Injectable()
 export class ViewFeed implements FeedHandler {
+  private startedAt = -Infinity;
+  private erasing?: Promise<void>;
+
   constructor(
     private readonly store: ViewFeedStore,
+    private readonly writer: RowWriter,
+    private readonly repair: FeedRepair,
     private readonly epochs: EpochSource,
     private readonly watch: HeadWatch,
   ) {}
@@ -39,9 +44,19 @@ export class ViewFeed implements FeedHandler {
   }
 
   async apply(batch: PartitionRows[]): Promise<void> {
+    // What arrives during the wait goes into the next batch.
+    const waitMs = this.startedAt + batchEveryMs - performance.now();
+    if (waitMs > 0) await delay(waitMs);
+    this.startedAt = performance.now();
+
     const stop = duration.startTimer();
     const epoch = await this.epochs.current();
-    await this.write(batch, epoch);
+    try {
+      await this.writer.write(batch, epoch);
+    } catch (error) {
+      if (error instanceof RowsDoNotFollow) await this.repair.repair(positionsBefore(batch));
+      throw error;
+    }
     stop();
     const rows = countRows(batch);
     applied.inc(rows);
@@ -64,77 +79,11 @@ export class ViewFeed implements FeedHandler {
     await this.erasing;
   }
 
-  private erasing?: Promise<void>;
-
   private async eraseAll(): Promise<void> {
     while (await this.store.erase()) continue;
   }
-
-  private async write(batch: PartitionRows[], epoch: string): Promise<void> {
-    const sound: SoundRows[] = [];
-    const parked: ParkedEvent[] = [];
-    for (const { partition, rows } of batch) {
-      const good: LogEvent[] = [];
-      for (const row of rows) {
-        const reason = checkRow(partition, row);
-        if (reason === undefined) good.push(row);
-        else parked.push(parkedOf(partition, row, reason));
-      }
-      const [first, last] = [rows[0], rows[rows.length - 1]];
-      if (first && last) sound.push({ partition, first: first.position, last: last.position, rows: good });
-    }
-    try {
-      await this.store.apply(sound, parked, epoch);
-      this.report(parked);
-    } catch (error) {
-      if (!(error instanceof RowsRefused)) throw error;
-      await this.isolate(batch, epoch, error);
-    }
-  }
-
-  /** Some row is refused by the store itself: halves the batch until it stands alone, and parks it. */
-  private async isolate(batch: PartitionRows[], epoch: string, refusal: RowsRefused): Promise<void> {
-    const rows = countRows(batch);
-    if (rows > 1) {
-      for (const half of halves(batch, Math.floor(rows / 2))) await this.write(half, epoch);
-      return;
-    }
-    const part = batch[0];
-    const row = part?.rows[0];
-    if (!part || !row) return;
-    const parked = [parkedOf(part.partition, row, `refused by the store: ${refusal.message}`)];
-    const { position } = row;
-    await this.store.apply(
-      [{ partition: part.partition, first: position, last: position, rows: [] }],
-      parked,
-      epoch,
-    );
-    this.report(parked);
-  }
-
-  private report(parked: ParkedEvent[]): void {
-    for (const { partition, position, conversationId, reason } of parked) {
-      parkedTotal.inc();
-      log.error({ partition, position, conversationId, reason }, 'An event was parked.');
-    }
-  }
 }
 
-function countRows(batch: PartitionRows[]): number {
-  return batch.reduce((sum, { rows }) => sum + rows.length, 0);
-}
-
-/** The first `count` rows and the rest; a partition may be in both. */
-function halves(batch: PartitionRows[], count: number): [PartitionRows[], PartitionRows[]] {
-  const front: PartitionRows[] = [];
-  const back: PartitionRows[] = [];
-  let left = count;
-  for (const { partition, rows } of batch) {
-    const taken = rows.slice(0, left);
-    const rest = rows.slice(left);
-    left -= taken.length;
-    if (taken.length > 0) front.push({ partition, rows: taken });
-    if (rest.length > 0) back.push({ partition, rows: rest });
-  }
-  return [front, back];
+function positionsBefore(batch: PartitionRows[]): Map<number, number> {
+  return new Map(batch.map(({ partition, rows }) => [partition, (rows[0]?.position ?? 1) - 1]));
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { PARTITIONS, partitionOf, type PartitionRows } from '@parley/contracts';
 import { LogWriter } from '../testing/log';
 import type { ParkedEvent, SoundRows, ViewFeedStore, ViewStore } from './view.store';
+import { RowsDoNotFollow } from './view.store';
 
 export interface OpenStore {
   feed: ViewFeedStore;
@@ -66,7 +67,7 @@ export function describeViewStore(open: () => Promise<OpenStore>): void {
         .all()
         .map((part) => (part.partition === partitionOf(id) ? { ...part, rows: part.rows.slice(-1) } : part));
 
-      await expect(apply(batch)).rejects.toThrow();
+      await expect(apply(batch)).rejects.toThrow(RowsDoNotFollow);
 
       expect(await standing(alice, id)).toBeUndefined();
       if (partitionOf(other) !== partitionOf(id)) expect(await standing(alice, other)).toBeUndefined();
@@ -75,7 +76,8 @@ export function describeViewStore(open: () => Promise<OpenStore>): void {
     it('refuse rows of another epoch', async () => {
       const id = log.create('group', [alice]);
 
-      await expect(feed.apply(soundRows(log.all()), [], 'epoch-0')).rejects.toThrow();
+      await expect(feed.apply(soundRows(log.all()), [], 'epoch-0')).rejects.toThrow(RowsDoNotFollow);
+      expect(await feed.positions(all, 'epoch-0')).toEqual(new Map());
 
       expect(await standing(alice, id)).toBeUndefined();
     });

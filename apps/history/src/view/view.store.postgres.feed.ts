@@ -1,8 +1,13 @@
 import type { LogEvent } from '@parley/contracts';
+import { isUniqueViolation } from '@parley/service';
 import type { Pool } from 'pg';
 import type { ParkedEvent, SoundRows } from './view.store';
-import { RowsRefused, ViewFeedStore } from './view.store';
+import { RowsDoNotFollow, RowsRefused, ViewFeedStore } from './view.store';
 import { applyStatement } from './view.store.postgres.apply';
+import { collapse } from './view.writes';
+
+/** What `require_moved` raises. */
+const doesNotFollow = 'PV001';
 
 /** Rows deleted by one statement: well within its time. */
 const deleteStep = 2000;
@@ -24,6 +29,10 @@ export class PostgresViewFeedStore extends ViewFeedStore {
       'insert into applied select unnest($1::smallint[]), $2, 0 on conflict (partition) do nothing',
       [partitions, epoch],
     );
+    return this.positions(partitions, epoch);
+  }
+
+  async positions(partitions: number[], epoch: string): Promise<Map<number, number>> {
     const { rows } = await this.pool.query<{ partition: number; position: string }>(
       'select partition, position from applied where partition = any($1) and epoch = $2',
       [partitions, epoch],
@@ -32,10 +41,20 @@ export class PostgresViewFeedStore extends ViewFeedStore {
   }
 
   async apply(batch: SoundRows[], parked: ParkedEvent[], epoch: string): Promise<void> {
+    const writes = collapse(batch);
+    const write = (expectsNew: boolean) =>
+      this.pool.query(applyStatement(batch, writes, parked, epoch, expectsNew));
     try {
-      await this.pool.query(applyStatement(batch, parked, epoch));
+      if (!writes.areNew) await write(false);
+      else {
+        await write(true).catch((error: unknown) => {
+          // They were written before, by an attempt whose answer was lost or by another instance.
+          if (isUniqueViolation(error, 'messages_pkey')) return write(false);
+          throw error;
+        });
+      }
     } catch (error) {
-      throw isRefusal(error) ? new RowsRefused(`SQLSTATE ${(error as { code: string }).code}`) : error;
+      throw meaningOf(error);
     }
   }
 
@@ -127,8 +146,10 @@ interface ParkedRow {
   event: unknown;
 }
 
-/** Data exceptions and violated constraints: the rows are to blame, not the server. */
-function isRefusal(error: unknown): boolean {
-  const code = (error as { code?: unknown }).code;
-  return typeof code === 'string' && /^(22|23)/.test(code);
+function meaningOf(error: unknown): unknown {
+  const { code } = error as { code?: unknown };
+  if (typeof code !== 'string') return error;
+  if (code === doesNotFollow) return new RowsDoNotFollow();
+  // Data exceptions and violated constraints: the rows are to blame, not the server.
+  return /^(22|23)/.test(code) ? new RowsRefused(`SQLSTATE ${code}`) : error;
 }

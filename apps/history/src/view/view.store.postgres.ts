@@ -1,8 +1,8 @@
 import type { Conversation, Member, Message } from '@parley/contracts';
 import type { Pool, QueryConfig } from 'pg';
 import { types } from 'pg';
-import { plainArray } from './postgres.arrays';
 import { decodeMessage } from './message.codec';
+import { bigintArray, uuidArray } from './postgres.arrays';
 import type { Entity, MessageSelection, Standing } from './view.store';
 import { ViewStore } from './view.store';
 
@@ -32,7 +32,7 @@ export class PostgresViewStore extends ViewStore {
        join conversations c on c.id = asked.id
        join applied a on a.partition = c.partition
        left join members m on m.conversation_id = c.id and m.user_id = $2 and not m.removed`,
-      [plainArray(conversationIds), userId],
+      [uuidArray(conversationIds), userId],
     );
     return new Map(
       rows.map((row) => [
@@ -55,7 +55,7 @@ export class PostgresViewStore extends ViewStore {
     const rows = await this.read<{ id: string; head: number }>(
       'view-heads',
       'select id, head from conversations where id = any($1::uuid[])',
-      [plainArray(conversationIds)],
+      [uuidArray(conversationIds)],
     );
     return new Map(rows.map((row) => [row.id, row.head]));
   }
@@ -83,7 +83,7 @@ export class PostgresViewStore extends ViewStore {
          order by version fetch first $3 rows with ties
        ) as entry
        order by asked.n, entry.version fetch first $3 rows with ties`,
-      [plainArray(asks.map((ask) => ask.conversationId)), plainArray(asks.map((ask) => ask.above)), limit],
+      [uuidArray(asks.map((ask) => ask.conversationId)), bigintArray(asks.map((ask) => ask.above)), limit],
     );
     for (const row of rows) found[row.n - 1]?.push(entityOf(row));
     return found;
@@ -96,7 +96,7 @@ export class PostgresViewStore extends ViewStore {
       `select conversation_id, user_id, role, joined_at from members
        where conversation_id = any($1::uuid[]) and not removed
        order by conversation_id, joined_at, user_id`,
-      [plainArray(conversationIds)],
+      [uuidArray(conversationIds)],
     );
     for (const row of rows) found.get(row.conversation_id)?.push(memberOf(row));
     return found;

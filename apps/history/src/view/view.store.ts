@@ -56,6 +56,9 @@ export interface MessageSelection {
   limit: number;
 }
 
+/** The stored positions are not where the rows begin: some were lost since, or belong to another epoch by now. */
+export class RowsDoNotFollow extends Error {}
+
 /** The rows cannot be stored as they are, whatever the store's health: one of them is to be parked. */
 export class RowsRefused extends Error {}
 
@@ -70,12 +73,18 @@ export abstract class ViewFeedStore {
    */
   abstract load(partitions: number[], epoch: string): Promise<Map<number, number>>;
 
+  /** Applied position of each of the partitions that hold this epoch. Changes nothing. */
+  abstract positions(partitions: number[], epoch: string): Promise<Map<number, number>>;
+
   /**
    * Writes entities where their stored version is lower, then heads, then parked events and positions: a reader that sees
    * a head sees everything below it. All or nothing where the store can; otherwise a repeat completes it.
    *
+   * What was written may still be lost when the store itself crashes, but then whole and from the end: the positions are
+   * lost with it, and the log has it.
+   *
    * @throws RowsRefused when some row cannot be stored
-   * @throws Error when the stored position is below `first - 1` or of another epoch: nothing is written then
+   * @throws RowsDoNotFollow when the stored position is below `first - 1` or of another epoch: nothing is written then
    */
   abstract apply(batch: SoundRows[], parked: ParkedEvent[], epoch: string): Promise<void>;
 

@@ -27,13 +27,20 @@ export interface ConversationWrite {
 /** What a batch of rows comes to: each entity once, at its last state. */
 export interface ViewWrites {
   messages: Map<string, Message>;
+  /** Every message of these writes was created by these rows. */
+  areNew: boolean;
   members: Map<string, MemberWrite>;
   conversations: Map<string, ConversationWrite>;
 }
 
 /** Collapses rows, given in rising position per partition. */
 export function collapse(batch: SoundRows[]): ViewWrites {
-  const writes: ViewWrites = { messages: new Map(), members: new Map(), conversations: new Map() };
+  const writes: ViewWrites = {
+    messages: new Map(),
+    areNew: true,
+    members: new Map(),
+    conversations: new Map(),
+  };
   for (const { partition, rows } of batch) {
     for (const row of rows) take(writes, partition, row);
   }
@@ -49,7 +56,9 @@ function take(writes: ViewWrites, partition: number, row: LogEvent): void {
     case 'message.deleted':
     case 'reaction.changed': {
       const { message } = row;
-      writes.messages.set(`${message.conversationId}${message.number}`, message);
+      const key = `${message.conversationId}${message.number}`;
+      if (row.kind !== 'message.created' && !writes.messages.has(key)) writes.areNew = false;
+      writes.messages.set(key, message);
       if (message.number > write.messageCount) write.messageCount = message.number;
       return;
     }
