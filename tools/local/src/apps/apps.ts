@@ -32,6 +32,8 @@ export interface AppsSetup {
   /** More variables, for every app or for the named ones. */
   env?: Record<string, string>;
   envOf?: Partial<Record<AppName, Record<string, string>>>;
+  /** Once aborted, nothing more is started and what runs is stopped. */
+  signal?: AbortSignal;
   /** Called when an instance is ready. */
   onReady?: (name: string) => void;
 }
@@ -48,6 +50,7 @@ export async function startApps(setup: AppsSetup): Promise<Apps> {
   const stop = (): Promise<void> => stopInOrder(instances);
   try {
     await bounded(STARTS_AT_ONCE, instances, async (instance) => {
+      setup.signal?.throwIfAborted();
       await instance.start();
       setup.onReady?.(instance.name);
     });

@@ -15,7 +15,10 @@ export interface Stack {
   stop(): Promise<void>;
 }
 
-export interface StackOptions extends Pick<AppsSetup, 'workspace' | 'dir' | 'scale' | 'env' | 'envOf'> {
+export interface StackOptions extends Pick<
+  AppsSetup,
+  'workspace' | 'dir' | 'scale' | 'env' | 'envOf' | 'signal'
+> {
   servers?: StartServersOptions;
   gateway?: GatewayOptions;
   /** Called as each step begins, and with the name of each process that is ready. */
@@ -25,7 +28,7 @@ export interface StackOptions extends Pick<AppsSetup, 'workspace' | 'dir' | 'sca
 
 /**
  * Starts servers, migrations, apps and gateway of a built workspace under `dir`.
- * @throws LocalError, after stopping what had started.
+ * @throws LocalError, or the reason of `signal` once that is aborted; what had started is stopped before.
  */
 export async function startStack(options: StackOptions): Promise<Stack> {
   const { dir, onStep = () => undefined } = options;
@@ -41,10 +44,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     for (const one of [...started].reverse()) await one.stop();
   };
   try {
+    options.signal?.throwIfAborted();
     const setup = setupWith(servers.environment);
     onStep('Starting the apps');
     const apps = await startApps(setup);
     started.push(apps);
+    options.signal?.throwIfAborted();
     onStep('Starting the gateway');
     const gateway = await startGateway(setup, apps, options.gateway);
     started.push(gateway);

@@ -63,7 +63,7 @@ async function enter(client: ParleyClient, { username, password }: DemoLogin): P
 /** The proof's own sessions would otherwise pile up, one pair for each start. */
 async function leave(client: ParleyClient): Promise<void> {
   if (client.user) await client.logout();
-  client.close();
+  await client.close();
 }
 
 async function step<Result>(name: string, work: Promise<Result>): Promise<Result> {

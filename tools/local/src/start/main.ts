@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { mkdirSync, realpathSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import { requireFreePort } from '../apps/gateway';
@@ -31,11 +32,8 @@ async function main(): Promise<void> {
     const leftovers = await stopLeftovers(dir);
     if (leftovers.length > 0) progress.step(`Stopped what a crash had left: ${leftovers.join(', ')}`);
     await requireFreePort(options.port);
-    const starting = start(dir, options, progress);
-    const stack = await Promise.race([starting, interrupted]);
+    const stack = await start(dir, options, progress, interrupted);
     if (stack) await runUntil(interrupted, stack, dir, progress);
-    // The start cannot be cut in the middle without leaving processes behind; it takes seconds.
-    else await (await starting).stop();
   } finally {
     removePidFile(dir, 'start');
   }
@@ -60,20 +58,33 @@ function claim(dir: string): void {
   writePidFile(dir, 'start', process.pid);
 }
 
-function start(dir: string, options: StartOptions, progress: Progress): Promise<Stack> {
-  return startStack({
-    workspace: WORKSPACE,
-    dir,
-    scale: options.scale,
-    servers: { given: givenServers(process.env), onProgress: (line) => progress.step(line) },
-    gateway: { port: options.port },
-    onStep: (step) => progress.step(step),
-    onReady: (name) => progress.detail(`${name} is ready`),
-  });
+/** Undefined when it was interrupted; nothing runs then. */
+async function start(
+  dir: string,
+  options: StartOptions,
+  progress: Progress,
+  interrupted: AbortSignal,
+): Promise<Stack | undefined> {
+  try {
+    return await startStack({
+      workspace: WORKSPACE,
+      dir,
+      scale: options.scale,
+      servers: { given: givenServers(process.env), onProgress: (line) => progress.step(line) },
+      gateway: { port: options.port },
+      signal: interrupted,
+      onStep: (step) => progress.step(step),
+      onReady: (name) => progress.detail(`${name} is ready`),
+    });
+  } catch (error) {
+    if (!interrupted.aborted) throw error;
+    progress.step('Stopped in the middle of the start');
+    return undefined;
+  }
 }
 
 async function runUntil(
-  interrupted: Promise<undefined>,
+  interrupted: AbortSignal,
   stack: Stack,
   dir: string,
   progress: Progress,
@@ -82,15 +93,16 @@ async function runUntil(
   try {
     const logins = demoLogins(loadState(dir).passwords.demo);
     progress.step('Sending one message from alice to bob');
-    const tookMs = await Promise.race([proveDelivery(stack.gateway.url, logins), interrupted]);
-    if (tookMs === undefined) return;
+    const end = interrupted.aborted ? Promise.resolve() : once(interrupted, 'abort');
+    const tookMs = await Promise.race([proveDelivery(stack.gateway.url, logins), end]);
+    if (typeof tookMs !== 'number') return;
     progress.step(`It arrived after ${Math.round(tookMs)} ms`);
     writeRunning(dir, { url: stack.gateway.url, logins });
     greet(stack.gateway.port, logins);
     const say = (line: string): void => progress.step(line);
     const watched = [...stack.apps.instances, stack.gateway];
     void Promise.all(watched.map((instance) => supervise(instance, () => stopping, say)));
-    await interrupted;
+    await end;
   } finally {
     stopping = true;
     progress.step('Stopping');
@@ -100,12 +112,12 @@ async function runUntil(
   }
 }
 
-/** Resolves at the first Ctrl-C or SIGTERM. */
-function onInterrupt(): Promise<undefined> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-      process.on(signal, () => resolve(undefined));
-  });
+/** Aborted at the first Ctrl-C, SIGTERM or closed terminal. */
+function onInterrupt(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(signal, () => controller.abort(new Error(`interrupted by ${signal}`)));
+  return controller.signal;
 }
 
 function greet(port: number, logins: DemoLogin[]): void {
