@@ -77,11 +77,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     requestTimeout: 60_000,
     keepAliveTimeout: 65_000,
     noDelay: true,
+    requireHostHeader: false, // The handler refuses its absence as a problem.
   });
   server.on('request', (request, response) => void handler.handle(request, response, false));
   server.on('checkContinue', (request, response) => void handler.handle(request, response, true));
   server.on('upgrade', (request, socket: Socket, head) => void handler.upgrade(request, socket, head));
   server.on('clientError', answerBroken);
+  server.on('connect', (_, socket) => answerBroken(new Error('CONNECT'), socket));
   await listen(server, options.port, options.host ?? '127.0.0.1');
 
   let draining = false;

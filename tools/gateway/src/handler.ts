@@ -57,8 +57,15 @@ export class RequestHandler {
       response.detachSocket(socket);
       socket.destroySoon();
     });
-    const context: Context = { ...this.open(request, response), upgrade: { socket, head } };
+    // Other protocols are not offered: such a request is answered as if it had not asked, as nginx does.
+    const isWebSocket = request.headers.upgrade?.toLowerCase() === 'websocket';
+    const context: Context = {
+      ...this.open(request, response),
+      upgrade: isWebSocket ? { socket, head } : undefined,
+    };
     socket.on('error', () => undefined);
+    // Node takes the body of an upgrade for the first bytes of the other protocol, so it cannot be read any more.
+    if (hasBody(request)) return this.reply(context, badRequest);
     const abort = () => context.clientGone.abort();
     socket.on('close', abort);
     await this.run(context);
@@ -66,7 +73,7 @@ export class RequestHandler {
   }
 
   private open(request: IncomingMessage, response: ServerResponse): Context {
-    const url = request.url!.replace(/^https?:\/\/[^/?]*/i, '');
+    const url = request.url!.replace(/^https?:\/\/[^/?]*/i, '') || '/';
     const cut = url.indexOf('?');
     const path = normalisePath(cut < 0 ? url : url.slice(0, cut));
     const query = cut < 0 ? '' : url.slice(cut + 1);
@@ -95,8 +102,9 @@ export class RequestHandler {
   }
 
   /** Runs the access phase; `undefined` means that the request may go to its service. */
-  private async judge({ exchange, match, plugins }: Context): Promise<Exit | undefined> {
-    if (!exchange.path.startsWith('/')) return badRequest;
+  private async judge({ exchange, match, plugins, request }: Context): Promise<Exit | undefined> {
+    const lacksHost = request.httpVersion === '1.1' && request.headers.host === undefined;
+    if (lacksHost || !exchange.path.startsWith('/')) return badRequest;
     if (!match) return noRoute;
     for (const plugin of plugins) {
       if (!plugin.access) continue;
@@ -146,6 +154,7 @@ export class RequestHandler {
         if (!from.complete) response.destroy();
       });
       response.on('close', resolve);
+      response.on('finish', resolve);
       from.pipe(response);
     });
   }

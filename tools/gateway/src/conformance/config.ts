@@ -84,8 +84,14 @@ export function pointsConfig(state: SuiteState, kids = state.keys.map(({ kid }) 
         name: 'refused',
         url: `http://${host}:${deadPort}`,
         retries: 0,
-        ...failing,
         routes: [route('refused', ['/refused'])],
+      },
+      {
+        name: 'mute',
+        url: `http://${host}:${deadPort}`,
+        retries: 0,
+        ...failing,
+        routes: [route('mute', ['/mute'])],
       },
       service('limited', '', [route('limited-a', ['/limited/a']), route('limited-b', ['/limited/b'])], {
         plugins: [jwt, limit()],
