@@ -1,1 +1,6 @@
-module.exports = { ...require('../../jest.preset.js'), displayName: 'e2e' };
+module.exports = {
+  ...require('../../jest.preset.js'),
+  displayName: 'e2e',
+  globalSetup: `${__dirname}/jest/global-setup.js`,
+  globalTeardown: `${__dirname}/jest/global-teardown.js`,
+};

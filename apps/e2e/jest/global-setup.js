@@ -1,0 +1,24 @@
+// Runs once per jest run that holds a spec of this project: starts the whole system in a process of its own, which
+// stops it again at the end of the run, or when jest itself is gone. The workspace must be built.
+const { fork } = require('node:child_process');
+const { join } = require('node:path');
+const sharedSetup = require('../../../libs/testing/jest/global-setup.js');
+
+module.exports = async () => {
+  // Each project of a run has a setup of its own; the servers' directory is made by whichever comes first.
+  if (!process.env.PARLEY_TEST_DIR) sharedSetup();
+  const keeper = fork(join(__dirname, '../src/system/keeper.ts'), {
+    execArgv: [
+      '--conditions=@parley/source',
+      '--require',
+      join(__dirname, '../../../libs/testing/jest/register.js'),
+    ],
+    // Of its own group, so that Ctrl-C reaches jest alone and the system is stopped in order.
+    detached: true,
+  });
+  globalThis.parleyE2eKeeper = keeper;
+  process.env.PARLEY_E2E_URL = await new Promise((resolve, reject) => {
+    keeper.once('message', ({ url, error }) => (url ? resolve(url) : reject(new Error(error))));
+    keeper.once('exit', (code) => reject(new Error(`The system ended with ${code} instead of starting.`)));
+  });
+};

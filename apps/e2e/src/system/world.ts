@@ -1,0 +1,80 @@
+import { randomUUID } from 'node:crypto';
+import { ParleyClient, type ParleyClientOptions, type SessionUser } from '@parley/client';
+
+/** Address of the gateway of the system that this run started. */
+export function gatewayUrl(): string {
+  const url = process.env['PARLEY_E2E_URL'];
+  if (!url) throw new Error('PARLEY_E2E_URL is not set: run jest with the jest.config.js of this project.');
+  return url;
+}
+
+export interface Person {
+  client: ParleyClient;
+  user: SessionUser;
+  password: string;
+}
+
+const PASSWORD = 'correct horse battery';
+const opened: ParleyClient[] = [];
+
+/** Closes every client of the spec. To be called by `afterAll`. */
+export async function closeClients(): Promise<void> {
+  await Promise.all(opened.splice(0).map((client) => client.close()));
+}
+
+export function newClient(options: Partial<ParleyClientOptions> = {}): ParleyClient {
+  const client = new ParleyClient({ url: gatewayUrl(), ...options });
+  opened.push(client);
+  return client;
+}
+
+/** Somebody new, signed in and not connected. Names are unique, so specs share nothing. */
+export async function person(name: string, options: Partial<ParleyClientOptions> = {}): Promise<Person> {
+  const client = newClient(options);
+  const username = `${name}-${randomUUID().slice(0, 12)}`;
+  const user = await client.register({
+    email: `${username}@example.com`,
+    username,
+    password: PASSWORD,
+    displayName: name,
+  });
+  return { client, user, password: PASSWORD };
+}
+
+/** The same, connected and in step. */
+export async function connected(name: string, options: Partial<ParleyClientOptions> = {}): Promise<Person> {
+  const someone = await person(name, options);
+  await someone.client.connect();
+  await someone.client.synced();
+  return someone;
+}
+
+/** Another device of the same person. */
+export async function anotherDevice(
+  of: Person,
+  options: Partial<ParleyClientOptions> = {},
+): Promise<ParleyClient> {
+  const client = newClient(options);
+  await client.login({ login: of.user.username, password: of.password });
+  return client;
+}
+
+/** Resolves once `holds` does, asked again whenever the client's store changes. */
+export function until(client: ParleyClient, holds: () => boolean): Promise<void> {
+  return new Promise((resolve) => {
+    if (holds()) return resolve();
+    const events = ['message', 'conversation', 'removed', 'reset'] as const;
+    const offs = events.map((event) =>
+      client.store.on(event, () => {
+        if (!holds()) return;
+        for (const off of offs) off();
+        resolve();
+      }),
+    );
+  });
+}
+
+/** The bodies of a conversation as a client shows them, in order. */
+export function bodies(client: ParleyClient, conversationId: string): (string | null)[] {
+  return client.store.messages(conversationId).map(({ body }) => body);
+}
