@@ -11,6 +11,7 @@ export {
 export type { Api, CallOptions } from './http/api';
 export type { ParleyClientOptions } from './options';
 export type { OutgoingMessage } from './outbox/outbox';
+export type { AnyServerEvent } from './realtime/connection';
 export type { RealtimeStatus } from './realtime/realtime';
 export type { SessionUser, SignedOutReason } from './session/session';
 export type { ConversationView } from './store/conversation.view';
