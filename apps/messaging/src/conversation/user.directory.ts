@@ -1,12 +1,12 @@
 import { ParleyError } from '@parley/contracts';
 import type { Requester } from '@parley/broker';
-import { LruMap } from '../log/lru';
+import { RecentMap } from '../log/recent';
 
-const KNOWN_MAX = 100_000;
+const KNOWN = 50_000;
 
 /** Whether accounts exist: auth knows, and what it said of an existing one is remembered (accounts are not unmade). */
 export class UserDirectory {
-  private readonly known = new LruMap<string, true>(KNOWN_MAX);
+  private readonly known = new RecentMap<string, true>(KNOWN);
 
   constructor(private readonly requester: Requester) {}
 

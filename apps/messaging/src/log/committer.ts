@@ -104,8 +104,11 @@ export class Committer {
   private succeed(batch: Map<Partition, Task[]>, rows: LogRow[], durationMs: number): void {
     for (const [partition, tasks] of batch) {
       if (partition.inFlight === tasks) partition.inFlight = [];
-      const last = tasks.findLast((task) => task.row)?.row;
-      if (last) partition.committed = last.position;
+      for (const { row } of tasks) {
+        if (!row) continue;
+        partition.committed = row.position;
+        if (row.messageId !== null) partition.messages.commit(row.messageId, row.position);
+      }
     }
     if (rows.length > 0) {
       this.options.publish(rows);

@@ -45,7 +45,7 @@ export class LogRuntime implements OnModuleDestroy {
     this.owner = new LogOwner({
       store,
       loader: new Loader(store),
-      clock: { monotonic, now: () => new Date().toISOString(), sleep },
+      clock: { monotonic, now: wallClock(), sleep },
       newId: v7,
       hash: requestHasher(deployment.requestKey),
       isLeaseValid: (partition) => this.leases.isValid(partition),
@@ -115,4 +115,15 @@ export class LogRuntime implements OnModuleDestroy {
       ...(released && { released }),
     });
   }
+}
+
+/** The time of day as text, made once per millisecond. */
+function wallClock(): () => string {
+  let at = 0;
+  let text = '';
+  return () => {
+    const now = Date.now();
+    if (now !== at) text = new Date((at = now)).toISOString();
+    return text;
+  };
 }

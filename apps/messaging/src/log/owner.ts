@@ -176,7 +176,7 @@ export class LogOwner {
       ]);
       if (partition.generation !== generation) return; // Dropped meanwhile; its tasks went with it.
       if (!known) partition.conversations.set(conversationId, state ?? blank(conversationId));
-      for (const found of states) partition.messages.set(found.message.id, found);
+      for (const found of states) partition.messages.load(found);
       if (messages.length > 0) task.messagesLoaded = true;
       this.resume(partition, conversationId);
     } catch {
@@ -242,7 +242,7 @@ export class LogOwner {
     partition.position += 1;
     const { message } = decision;
     const isNew = event.kind === 'message.created';
-    if (message) partition.messages.set(message.message.id, message);
+    if (message) partition.messages.change(message, partition.position);
     if (isNew && message) {
       partition.clientIds.set(clientIdKey(task.data as CommandData<'message.send'>), message.message.id);
     }

@@ -1,16 +1,50 @@
 import type { ConversationState, MessageState } from '../conversation/conversation.state';
-import { LruMap } from './lru';
+import { RecentMap } from './recent';
 import type { Task } from './task';
 
 /** Commands of one partition that may be without an answer at once; more are refused. */
 export const UNANSWERED_MAX = 500;
-/**
- * What is decided and not yet stored must stay in memory. A command touches one conversation, at most three messages and
- * one client id, so these bounds leave more room than UNANSWERED_MAX commands can fill.
- */
-const CONVERSATIONS_MAX = 4 * UNANSWERED_MAX;
-const MESSAGES_MAX = 4 * UNANSWERED_MAX;
-const CLIENT_IDS_MAX = 2 * UNANSWERED_MAX;
+/** A command touches one conversation, so what is decided and not yet stored always stays in memory. */
+const CONVERSATIONS = UNANSWERED_MAX + 12;
+const CLIENT_IDS = 256;
+const MESSAGES = 64;
+
+/** The latest states of messages: those that are not stored yet all of them, of the others the recent ones. */
+class MessageMemory {
+  private readonly uncommitted = new Map<string, { position: number; state: MessageState }>();
+  private readonly recent = new RecentMap<string, MessageState>(MESSAGES);
+
+  get(id: string): MessageState | undefined {
+    return this.uncommitted.get(id)?.state ?? this.recent.get(id);
+  }
+
+  has(id: string): boolean {
+    return this.get(id) !== undefined;
+  }
+
+  /** As the log has it. */
+  load(state: MessageState): void {
+    if (!this.uncommitted.has(state.message.id)) this.recent.set(state.message.id, state);
+  }
+
+  /** As the row at this position will leave it. */
+  change(state: MessageState, position: number): void {
+    this.uncommitted.set(state.message.id, { position, state });
+  }
+
+  /** The row at this position is stored. */
+  commit(id: string, position: number): void {
+    const change = this.uncommitted.get(id);
+    if (change?.position !== position) return; // A later row has changed it again.
+    this.uncommitted.delete(id);
+    this.recent.set(id, change.state);
+  }
+
+  clear(): void {
+    this.uncommitted.clear();
+    this.recent.clear();
+  }
+}
 
 /** Everything an owner keeps in memory about one partition under one term. */
 export class Partition {
@@ -18,11 +52,10 @@ export class Partition {
   position = 0;
   /** The last position that is certainly stored. */
   committed = 0;
-  conversations = new LruMap<string, ConversationState>(CONVERSATIONS_MAX);
-  /** Latest states of messages, uncommitted ones included. */
-  messages = new LruMap<string, MessageState>(MESSAGES_MAX);
+  readonly conversations = new RecentMap<string, ConversationState>(CONVERSATIONS);
+  readonly messages = new MessageMemory();
   /** `conversation/sender/clientMessageId` to message id, for repeats. */
-  clientIds = new LruMap<string, string>(CLIENT_IDS_MAX);
+  readonly clientIds = new RecentMap<string, string>(CLIENT_IDS);
   /** Decided, not yet under way to the log. */
   queue: Task[] = [];
   /** Under way to the log. */

@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { CommandData, CommandName } from '@parley/contracts';
 
 /**
@@ -6,13 +6,11 @@ import type { CommandData, CommandName } from '@parley/contracts';
  * nothing about a body that was erased.
  */
 export function requestHasher(key: Buffer) {
+  const prefix = key.toString('hex');
   return (command: CommandName, data: CommandData<CommandName>): string => {
     const fields = Object.entries(data)
       .filter(([, value]) => value !== undefined)
       .sort(([a], [b]) => (a < b ? -1 : 1));
-    return createHmac('sha256', key)
-      .update(JSON.stringify([command, fields]))
-      .digest('hex')
-      .slice(0, 32);
+    return hash('sha256', prefix + JSON.stringify([command, fields]), 'hex').slice(0, 32);
   };
 }

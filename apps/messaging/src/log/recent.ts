@@ -1,0 +1,35 @@
+/**
+ * A bounded map that forgets what was not used lately: two generations, the older of which is dropped whole when the
+ * younger is full. At least the last `generationSize` keys used are kept, at most twice as many. Unlike a strict LRU it
+ * never deletes single entries, which in a Map costs more than keeping them.
+ */
+export class RecentMap<K, V> {
+  private younger = new Map<K, V>();
+  private older = new Map<K, V>();
+
+  constructor(private readonly generationSize: number) {}
+
+  get(key: K): V | undefined {
+    const value = this.younger.get(key);
+    if (value !== undefined) return value;
+    const aged = this.older.get(key);
+    if (aged !== undefined) this.set(key, aged);
+    return aged;
+  }
+
+  has(key: K): boolean {
+    return this.get(key) !== undefined;
+  }
+
+  set(key: K, value: V): void {
+    this.younger.set(key, value);
+    if (this.younger.size < this.generationSize) return;
+    this.older = this.younger;
+    this.younger = new Map();
+  }
+
+  clear(): void {
+    this.younger.clear();
+    this.older.clear();
+  }
+}
