@@ -7,7 +7,6 @@ import {
   getLogger,
   HealthRegistry,
   makeContext,
-  pgPool,
   runInContext,
   typeormOptions,
 } from '@parley/service';
@@ -24,12 +23,11 @@ import { RowWriter } from './feed/row.writer';
 import { ViewFeed } from './feed/view.feed';
 import { MessageController } from './message/message.controller';
 import { MessageService } from './message/message.service';
+import { openFeedStore, openStore } from './store';
 import { SyncConsumer } from './sync/sync.consumer';
 import { SyncController } from './sync/sync.controller';
 import { SyncService } from './sync/sync.service';
 import { ViewFeedStore, ViewStore } from './view/view.store';
-import { PostgresViewStore } from './view/view.store.postgres';
-import { PostgresViewFeedStore } from './view/view.store.postgres.feed';
 
 /** Connections of its own, so that a storm of reads does not hold up the feed. */
 const feedConnections = { name: 'feed', poolMax: 2 };
@@ -67,12 +65,12 @@ export class AppModule implements OnModuleInit {
         {
           provide: ViewStore,
           inject: [getDataSourceToken()],
-          useFactory: (dataSource: DataSource) => new PostgresViewStore(pgPool(dataSource)),
+          useFactory: openStore,
         },
         {
           provide: ViewFeedStore,
           inject: [getDataSourceToken(name)],
-          useFactory: (dataSource: DataSource) => new PostgresViewFeedStore(pgPool(dataSource)),
+          useFactory: openFeedStore,
         },
         EpochSource,
         FeedRepair,

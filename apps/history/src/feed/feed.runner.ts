@@ -16,7 +16,7 @@ const gaps = counter('history_gaps_total', 'Gaps found in the events and filled 
 /** Runs the feed for as long as the service runs, and says how it does. */
 @Injectable()
 export class FeedRunner implements OnModuleInit, BeforeApplicationShutdown {
-  private readonly lanes: LaneFeed;
+  private readonly feed: LaneFeed;
   private timer?: NodeJS.Timeout;
 
   constructor(
@@ -30,31 +30,36 @@ export class FeedRunner implements OnModuleInit, BeforeApplicationShutdown {
     watch: HeadWatch,
   ) {
     const onGap = () => gaps.inc();
-    this.lanes = new LaneFeed({ broker, control, requester, membership, handler, onGap });
-    watch.isFed = (partition) => this.lanes.position(partition) !== undefined;
+    this.feed = new LaneFeed({ broker, control, requester, membership, handler, onGap });
+    watch.isFed = (partition) => this.feed.position(partition) !== undefined;
   }
 
   onModuleInit(): void {
-    const { lanes, broker } = this;
+    const { feed, broker } = this;
     gauge('history_lag_rows', 'Rows that the log is known to have and the view has not.', [], function () {
-      this.set(lanes.lag());
+      this.set(feed.lag());
     });
     gauge('history_lanes', 'Lanes of events that this instance feeds.', [], function () {
-      this.set(lanes.lanes().length);
+      this.set(feed.lanes().length);
     });
     this.health.register('broker', () => settle(broker.connected ? undefined : 'away'));
     // Reads go on while the feed waits for messaging, or has stopped one partition for an operator to look at.
-    this.health.register('feed', () => settle(lanes.trouble()), { critical: false });
-    this.lanes.start();
+    this.health.register('feed', () => settle(feed.trouble()), { critical: false });
+    this.feed.start();
     this.handler.erase();
     this.timer = setInterval(() => void this.check(), checkEveryMs);
+  }
+
+  /** Lanes that this instance feeds at the moment. */
+  lanes(): number[] {
+    return this.feed.lanes();
   }
 
   /** Repairs what the store has lost of what it had acknowledged. Resolves also when that is not possible now. */
   async check(): Promise<void> {
     const positions = new Map<number, number>();
     for (let partition = 0; partition < PARTITIONS; partition += 1) {
-      const position = this.lanes.position(partition);
+      const position = this.feed.position(partition);
       if (position !== undefined) positions.set(partition, position);
     }
     if (positions.size === 0) return;
@@ -66,7 +71,7 @@ export class FeedRunner implements OnModuleInit, BeforeApplicationShutdown {
   /** Before the broker and the database close. */
   async beforeApplicationShutdown(): Promise<void> {
     clearInterval(this.timer);
-    await this.lanes.stop();
+    await this.feed.stop();
     await this.handler.idle();
   }
 }

@@ -1,25 +1,16 @@
-import { runMigrations, typeormOptions, pgPool } from '@parley/service';
-import { freshDatabase } from '@parley/testing';
-import { DataSource, type DataSourceOptions } from 'typeorm';
-import { databaseSettings } from '../database';
+import { openTestStore, type TestStore } from '../testing/store';
 import { describeViewStore } from './view.store.contract';
 import { describeViewProperties } from './view.store.properties';
-import { PostgresViewStore } from './view.store.postgres';
-import { PostgresViewFeedStore } from './view.store.postgres.feed';
 
-const opened: DataSource[] = [];
+const opened: TestStore[] = [];
 
-async function open() {
-  const settings = databaseSettings({ DATABASE_URL: await freshDatabase(), DATABASE_POOL_MAX: 4 });
-  await runMigrations(settings);
-  const dataSource = new DataSource(typeormOptions(settings) as DataSourceOptions);
-  await dataSource.initialize();
-  opened.push(dataSource);
-  const pool = pgPool(dataSource);
-  return { feed: new PostgresViewFeedStore(pool), view: new PostgresViewStore(pool) };
+async function open(): Promise<TestStore> {
+  const store = await openTestStore();
+  opened.push(store);
+  return store;
 }
 
-afterAll(() => Promise.all(opened.map((dataSource) => dataSource.destroy())));
+afterAll(() => Promise.all(opened.map((store) => store.close())));
 
 describe('the view in PostgreSQL', () => {
   describeViewStore(open);
