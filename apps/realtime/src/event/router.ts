@@ -6,11 +6,12 @@ import {
   type ClientEvent,
   type ClientReply,
 } from '@parley/contracts';
-import { getLogger, makeContext, runInContext, toParleyError } from '@parley/service';
+import { getLogger, toParleyError } from '@parley/service';
 import type { z } from 'zod';
 import { metrics } from '../metrics';
 import type { Session } from '../socket/session';
 import type { EventPacket } from '../socket/wire';
+import { traced } from './trace';
 
 export type Payload<E extends ClientEvent> = z.output<(typeof clientEvents)[E]['payload']>;
 
@@ -91,7 +92,7 @@ export class Router {
         throw new ParleyError('rate_limited', 'Too many events are unanswered.', { retryAfterMs: 1_000 });
       }
       const input = parse(route.payload, payload);
-      reply = runInContext(makeContext(), () => route.handle(session, input as never));
+      reply = traced(() => route.handle(session, input as never));
     } catch (error) {
       this.refuse(session, packet.id, event as string, error);
       return;

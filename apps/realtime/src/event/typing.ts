@@ -3,7 +3,6 @@ import type { Rooms } from '../feed/rooms';
 import type { Cluster } from '../socket/cluster';
 import { eventFrame } from '../socket/frames';
 import type { Session } from '../socket/session';
-import { frameOptions } from '../socket/wire';
 
 interface Note {
   conversationId: string;
@@ -79,10 +78,9 @@ export class Typing {
     if (!room) return;
     const { conversationId, userId, typing } = note;
     const frame = eventFrame('typing:changed', { conversationId, userId, typing });
-    const options = frameOptions(frame);
     for (const session of room) {
       // Nobody needs it who is late with the rest.
-      if (session.userId !== userId && session.isKeepingUp) session.write(frame, options);
+      if (session.userId !== userId && session.isKeepingUp) session.write(frame);
     }
   }
 }

@@ -2,7 +2,6 @@ import type { LogEvent } from '@parley/contracts';
 import { metrics } from '../metrics';
 import type { Session } from '../socket/session';
 import type { Sessions } from '../socket/sessions';
-import { frameOptions } from '../socket/wire';
 import type { RecentRows } from './recent-rows';
 import type { Rooms } from './rooms';
 import { createdFrame, joinersOf, leaversOf, movesMembers, removedFrame, roomFrame } from './row.effects';
@@ -79,11 +78,10 @@ export class RowApplier {
     const [firstPosition] = positions;
     if (!room || !firstFrame || firstPosition === undefined) return;
     const together = frames.length === 1 ? firstFrame : Buffer.concat(frames);
-    const options = frameOptions(together);
     metrics.deliveries.inc(frames.length * room.size);
     for (const session of room) {
       if (session.floor === null || firstPosition > (session.floor[partition] ?? 0)) {
-        session.write(together, options);
+        session.write(together);
         continue;
       }
       const floor = session.floor[partition] ?? 0;

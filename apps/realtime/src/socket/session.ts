@@ -12,12 +12,11 @@ import { TokenBucket } from './rate-limit';
 import type { Sessions } from './sessions';
 import {
   connectionOf,
-  frameOptions,
   terminate,
   unsentBytes,
+  writeFrames,
   type Connection,
   type EventPacket,
-  type FrameOptions,
   type Guard,
 } from './wire';
 
@@ -65,6 +64,8 @@ export class Session implements Guard {
   refusals = 0;
   readonly bucket: TokenBucket;
   private readonly connection: Connection;
+  /** Frames of the present turn. */
+  private unsent: Buffer[] | null = null;
   /** Bytes that wait in Engine.IO's buffer, because the connection is busy. */
   private waitingBytes = 0;
 
@@ -102,10 +103,24 @@ export class Session implements Guard {
     this.acknowledge(id, { ok: false, error: { code, message, retryAfterMs } });
   }
 
-  /** Writes whole frames. Several sockets may be given the same options. */
-  write(frames: Buffer, options: FrameOptions = frameOptions(frames)): void {
-    const { connection } = this;
-    if (this.state === 'closing' || connection.readyState !== 'open') return;
+  /** Writes whole frames, together with what else this turn of the event loop has for the socket. */
+  write(frames: Buffer): void {
+    if (this.state === 'closing') return;
+    if (this.unsent === null) {
+      this.unsent = [frames];
+      this.sessions.flushSoon(this);
+    } else {
+      this.unsent.push(frames);
+    }
+  }
+
+  /** Hands over what was written in this turn: one system call instead of one for each frame. */
+  flush(): void {
+    const { connection, unsent } = this;
+    this.unsent = null;
+    const [first] = unsent ?? [];
+    if (!unsent || !first || connection.readyState !== 'open') return;
+    const frames = unsent.length === 1 ? first : Buffer.concat(unsent);
     if (connection.writeBuffer.length === 0) this.waitingBytes = 0;
     if (!connection.transport.writable) {
       this.waitingBytes += frames.length;
@@ -115,12 +130,14 @@ export class Session implements Guard {
         return;
       }
     }
-    connection.send('', options);
+    writeFrames(connection, frames);
   }
 
   /** Says why and closes, in the way that makes a stock client come back, or stay away, as the reason has it. */
   close(code: CloseReason, retryAfterMs = 0): void {
     if (this.state === 'closing') return;
+    this.flush();
+    if (this.isClosing()) return;
     this.say(code, retryAfterMs);
     if (closeReasons[code].reconnect) this.connection.close();
     else this.socket.disconnect(true);
@@ -132,13 +149,19 @@ export class Session implements Guard {
   }
 
   onRefused(tooLarge: boolean): void {
-    if (this.state !== 'closing') this.say(tooLarge ? 'payload_too_large' : 'protocol_unsupported', 0);
+    this.flush();
+    if (!this.isClosing()) this.say(tooLarge ? 'payload_too_large' : 'protocol_unsupported', 0);
+  }
+
+  /** Flushing may have found the client too slow. */
+  private isClosing(): boolean {
+    return this.state === 'closing';
   }
 
   private say(code: CloseReason, retryAfterMs: number): void {
     const { reconnect } = closeReasons[code];
     const frame = eventFrame('session:closing', { code, reconnect, retryAfterMs });
-    if (this.connection.readyState === 'open') this.connection.send('', frameOptions(frame));
+    if (this.connection.readyState === 'open') writeFrames(this.connection, frame);
     this.state = 'closing';
     metrics.closed.inc({ reason: code });
   }

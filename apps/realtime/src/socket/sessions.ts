@@ -16,6 +16,7 @@ export class Sessions {
   private eventListener?: EventListener;
   private countListener?: CountListener;
   private total = 0;
+  private unflushed: Session[] = [];
 
   constructor(readonly limits: SessionLimits) {}
 
@@ -46,6 +47,12 @@ export class Sessions {
     return true;
   }
 
+  /** The session has something to send at the end of this turn of the event loop. */
+  flushSoon(session: Session): void {
+    if (this.unflushed.length === 0) setImmediate(() => this.flush());
+    this.unflushed.push(session);
+  }
+
   onEvent(session: Session, packet: EventPacket): void {
     this.eventListener?.(session, packet);
   }
@@ -70,6 +77,12 @@ export class Sessions {
 
   *all(): Generator<Session> {
     for (const ofUser of this.byUser.values()) yield* ofUser;
+  }
+
+  private flush(): void {
+    const sessions = this.unflushed;
+    this.unflushed = [];
+    for (const session of sessions) session.flush();
   }
 }
 

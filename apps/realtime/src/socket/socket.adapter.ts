@@ -6,7 +6,7 @@ import type { Server, ServerOptions } from 'socket.io';
 import { metrics } from '../metrics';
 import { Cluster } from './cluster';
 import { Handshake } from './handshake';
-import { GuardedServer, writeTogether } from './wire';
+import { GuardedServer } from './wire';
 
 /** How long a connection may take to say which namespace it wants. */
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -41,7 +41,6 @@ export class SocketAdapter extends IoAdapter {
         void this.admit(request).then((refusal) => answer(refusal, refusal === null));
       },
     } as Partial<ServerOptions>) as Server;
-    writeTogether(server.engine);
     this.cluster.attach(server);
     return server;
   }

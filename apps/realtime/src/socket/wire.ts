@@ -3,7 +3,7 @@ import { WebSocket, WebSocketServer, type ServerOptions } from 'ws';
 
 /**
  * The only place that reaches below Socket.IO's public interface, and why: a broadcast is framed once for all sockets,
- * several frames go out in one write, an answer costs no closure, and a refused frame is told its reason. Socket.IO's
+ * many frames go out in one write, an answer costs no closure, and a refused frame is told its reason. Socket.IO's
  * version is pinned; wire.spec.ts fails when what is used here changes.
  */
 
@@ -13,14 +13,8 @@ export interface Connection {
   readonly transport: { readonly writable: boolean; readonly socket: GuardedWebSocket };
   writeBuffer: unknown[];
   request: unknown;
-  send(data: string, options: FrameOptions): void;
+  send(data: string, options: { compress: boolean; wsPreEncodedFrame: [Buffer] }): void;
   close(discard?: boolean): void;
-}
-
-/** Frames ready to be written; Engine.IO keeps them in order with everything else of the connection. */
-export interface FrameOptions {
-  compress: boolean;
-  wsPreEncodedFrame: [Buffer];
 }
 
 /** A Socket.IO packet of type EVENT: `data` is the event's name and its arguments, `id` asks for an answer. */
@@ -51,8 +45,9 @@ export function connectionOf(socket: Socket): Connection {
   return socket.conn as unknown as Connection;
 }
 
-export function frameOptions(frames: Buffer): FrameOptions {
-  return { compress: false, wsPreEncodedFrame: [frames] };
+/** Writes whole frames at once; Engine.IO keeps them in order with everything else of the connection. */
+export function writeFrames(connection: Connection, frames: Buffer): void {
+  connection.send('', { compress: false, wsPreEncodedFrame: [frames] });
 }
 
 /** Bytes that were handed to the operating system's socket and are not written yet. */
@@ -115,19 +110,4 @@ export class GuardedServer extends WebSocketServer {
   constructor(options: ServerOptions) {
     super({ ...options, WebSocket: GuardedWebSocket as unknown as typeof WebSocket });
   }
-}
-
-interface EngineServer {
-  on(event: 'flush' | 'drain', listener: (connection: Connection) => void): void;
-}
-
-/** Several packets that go out together cost one system call instead of one each. */
-export function writeTogether(engine: unknown): void {
-  const server = engine as EngineServer;
-  server.on('flush', (connection) => streamOf(connection)?.cork());
-  server.on('drain', (connection) => streamOf(connection)?.uncork());
-}
-
-function streamOf(connection: Connection): { cork(): void; uncork(): void } | undefined {
-  return (connection.transport.socket as unknown as { _socket?: { cork(): void; uncork(): void } })._socket;
 }

@@ -105,6 +105,17 @@ export class World {
     }
   }
 
+  /** Resolves once every node has taken what was told to single users before: fanouts keep their order. */
+  async untilHeard(): Promise<void> {
+    const userId = aUser();
+    const clients = await Promise.all(this.nodes.map((_, node) => this.connect(userId, node)));
+    this.messaging.peer.publisher.users({ kind: 'account.changed', userIds: [userId] });
+    for (const client of clients) {
+      await client.take('account:changed');
+      await client.close();
+    }
+  }
+
   async stop(): Promise<void> {
     await Promise.all(this.clients.map((client) => client.close()));
     await Promise.all(this.nodes.map((node) => node.close()));
