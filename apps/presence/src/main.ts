@@ -1,8 +1,6 @@
 import 'reflect-metadata';
-import { startBroker } from '@parley/broker';
-import { loadConfig, runService } from '@parley/service';
-import { AppModule } from './app.module';
+import { loadConfig } from '@parley/service';
+import { startPresence } from './app';
 import { schema } from './config';
 
-const config = loadConfig(schema);
-void runService({ name: 'presence', module: AppModule.register(config), config, start: startBroker });
+void startPresence(loadConfig(schema));

@@ -123,7 +123,7 @@ export class BatchApplier {
  * has synced since: that matters when old rows are replayed. Of whom nothing is known, recent messages count as missed,
  * since one entry too many is better than one too few, and old ones do not, for a replay would bring a flood of them.
  */
-export function wasAbsent(presence: Presence, createdAt: number, lateBefore: number): boolean {
+function wasAbsent(presence: Presence, createdAt: number, lateBefore: number): boolean {
   if (presence.state === 'connected') return false;
   if (presence.state === 'unknown') return createdAt >= lateBefore;
   return presence.since === null || presence.since < createdAt + TOLERANCE_MS;

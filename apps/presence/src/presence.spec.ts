@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { Publisher, startBroker } from '@parley/broker';
+import { Publisher } from '@parley/broker';
 import type { PresenceEntry, Problem } from '@parley/contracts';
-import { loadConfig, runService, type RunningService } from '@parley/service';
+import { loadConfig, type RunningService } from '@parley/service';
 import { accessTokenFor, freshVhost, privateRedis, testKeys } from '@parley/testing';
 import { Redis } from 'ioredis';
-import { AppModule } from './app.module';
+import { startPresence } from './app';
 import { schema } from './config';
 import { RealtimeNode } from './testing/realtime-node';
 
@@ -15,7 +15,7 @@ let redisServer: RedisServer;
 let services: RunningService[];
 let nodes: RealtimeNode[];
 
-async function startPresence(): Promise<RunningService> {
+async function start(): Promise<RunningService> {
   const { publicFile } = await testKeys();
   const config = loadConfig(schema, {
     PORT: '0',
@@ -28,13 +28,7 @@ async function startPresence(): Promise<RunningService> {
     PRESENCE_SPREAD_MS: '500',
     PRESENCE_BUCKET_MS: '20',
   });
-  return runService({
-    name: 'presence',
-    module: AppModule.register(config),
-    config,
-    start: startBroker,
-    ownsProcess: false,
-  });
+  return startPresence(config, { ownsProcess: false });
 }
 
 async function startNode(): Promise<RealtimeNode> {
@@ -67,7 +61,7 @@ const code = (answer: { body: unknown }) => (answer.body as Problem).code;
 beforeAll(async () => {
   [amqpUrl, redisServer] = await Promise.all([freshVhost(), privateRedis()]);
   nodes = [];
-  services = [await startPresence(), await startPresence()];
+  services = [await start(), await start()];
   await Promise.all(services.map((one) => ready(200, one)));
 });
 
@@ -139,7 +133,7 @@ test('of several instances one alone tells, and another goes on when it leaves',
   await service(leader).close();
   node.announce(alice, 0);
   await node.until(alice, 'offline');
-  services[leader] = await startPresence();
+  services[leader] = await start();
   await ready(200, service(leader));
 });
 
