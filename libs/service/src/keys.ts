@@ -58,7 +58,8 @@ export class PublicKeys {
     return document;
   }
 
-  private reload(): void {
+  /** Reads the file again. */
+  reload(): void {
     try {
       this.load();
       this.log.info({ kids: [...this.keys.keys()] }, 'The public keys were reloaded.');

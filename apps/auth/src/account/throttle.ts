@@ -90,10 +90,8 @@ export class Throttle {
     else await take(this.account, 'account', accountKey, report);
     return {
       succeeded: async () => {
-        await this.address.reward(addressKey);
-        if (known) await this.pair.reward(pairKey);
-        else await this.account.reward(accountKey);
-        await this.remember(pairKey);
+        const own = known ? this.pair.reward(pairKey) : this.account.reward(accountKey);
+        await Promise.all([this.address.reward(addressKey), own, this.remember(pairKey)]);
       },
     };
   }

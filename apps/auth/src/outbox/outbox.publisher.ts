@@ -45,6 +45,7 @@ export class OutboxPublisher implements OnApplicationBootstrap, BeforeApplicatio
   private again = false;
   private failing = false;
   private timer?: NodeJS.Timeout;
+  private readonly onConnected = () => this.wake();
 
   constructor(
     @InjectDataSource() private readonly dataSource: DataSource,
@@ -61,13 +62,14 @@ export class OutboxPublisher implements OnApplicationBootstrap, BeforeApplicatio
       );
       return Number(rows[0]?.n ?? 0);
     };
-    this.broker.on('connected', () => this.wake());
+    this.broker.on('connected', this.onConnected);
     this.timer = setInterval(() => this.wake(), pollMs);
   }
 
   async beforeApplicationShutdown(): Promise<void> {
     clearInterval(this.timer);
-    if (this.broker.connected) this.wake();
+    this.broker.off('connected', this.onConnected);
+    this.wake();
     await this.working;
   }
 

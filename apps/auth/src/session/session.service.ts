@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { ParleyError, limits, type Session, type Tokens } from '@parley/contracts';
+import { ParleyError, id, limits, type Session, type Tokens } from '@parley/contracts';
 import { SERVICE_CONFIG, counter, type AuthenticatedUser } from '@parley/service';
 import {
   IsNull,
@@ -143,7 +143,7 @@ export class SessionService {
   /** The live sessions, newest first. */
   async list(user: AuthenticatedUser, page: { limit?: number; cursor?: string }) {
     const limit = page.limit ?? limits.pageLimitDefault;
-    const before = page.cursor === undefined ? undefined : decodeCursor(page.cursor);
+    const before = page.cursor === undefined ? undefined : decodeCursor(page.cursor, id);
     const rows = await this.sessions.find({
       where: { ...this.liveOf(user.userId), ...(before !== undefined && { id: LessThan(before) }) },
       order: { id: 'DESC' },

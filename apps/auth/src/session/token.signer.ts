@@ -82,7 +82,8 @@ export class TokenSigner implements OnApplicationShutdown {
     return { kid: jwk.kid, privateKey: createPrivateKey({ key: jwk, format: 'jwk' }) };
   }
 
-  private reload(): void {
+  /** Reads the file again. */
+  reload(): void {
     try {
       this.key = this.load();
       this.log.info({ kid: this.key.kid }, 'The signing key was reloaded.');

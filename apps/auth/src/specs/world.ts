@@ -2,6 +2,7 @@ import { loadConfig, runMigrations, type RunningService } from '@parley/service'
 import { freshDatabase, freshRedis, freshVhost, testKeys } from '@parley/testing';
 import { exchanges, type AccountEvent, type Authenticated, type Problem } from '@parley/contracts';
 import { connect } from 'amqplib';
+import { Client } from 'pg';
 import { startAuth } from '../app';
 import { configSchema, type AuthConfig } from '../config';
 import { databaseSettings } from '../database';
@@ -70,6 +71,21 @@ export async function call<T = Problem>(
     headers: response.headers,
     body: (text === '' ? undefined : JSON.parse(text)) as T,
   };
+}
+
+/** Looks into, or reaches into, the database past the service. */
+export async function query<Row extends object>(
+  world: World,
+  sql: string,
+  values: unknown[] = [],
+): Promise<Row[]> {
+  const client = new Client({ connectionString: world.config.DATABASE_URL });
+  await client.connect();
+  try {
+    return (await client.query<Row>(sql, values)).rows;
+  } finally {
+    await client.end();
+  }
 }
 
 export const password = 'correct horse battery';

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { ParleyError, limits, type Me, type User, type UsersQuery } from '@parley/contracts';
+import { ParleyError, limits, username, type Me, type User, type UsersQuery } from '@parley/contracts';
 import { isUniqueViolation } from '@parley/service';
 import { In, type Repository } from 'typeorm';
 import { Outbox, userChanged } from '../outbox/outbox';
@@ -83,7 +83,8 @@ export class UserService {
       .where('(user.usernameKey like :pattern or user.displayNameKey like :pattern)', { pattern })
       .orderBy('user.usernameKey')
       .limit(limit + 1);
-    if (page.cursor) select.andWhere('user.usernameKey > :after', { after: decodeCursor(page.cursor) });
+    if (page.cursor)
+      select.andWhere('user.usernameKey > :after', { after: decodeCursor(page.cursor, username) });
     const rows = await select.getMany();
     const last = rows.length > limit ? rows[limit - 1] : undefined;
     return {
