@@ -49,6 +49,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       log.warn({ reason: error.message }, 'rate limits cannot be counted'),
     ),
   };
+  const host = options.host ?? '127.0.0.1';
   let runtime = new Runtime(await loadConfig(options.configFile), events);
   const agent = createAgent();
   const tunnels = new Tunnels();
@@ -84,18 +85,39 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   server.on('upgrade', (request, socket: Socket, head) => void handler.upgrade(request, socket, head));
   server.on('clientError', answerBroken);
   server.on('connect', (_, socket) => answerBroken(new Error('CONNECT'), socket));
-  await listen(server, options.port, options.host ?? '127.0.0.1');
+  const connections = new Set<Socket>();
+  server.on('connection', (socket) => {
+    connections.add(socket);
+    socket.once('close', () => connections.delete(socket));
+  });
 
   let draining = false;
   const status = options.statusPort === undefined ? undefined : createStatusServer(metrics, () => !draining);
-  if (status) await listen(status, options.statusPort!, options.host ?? '127.0.0.1');
+  try {
+    await runtime.settled();
+    await listen(server, options.port, host);
+    if (status) await listen(status, options.statusPort!, host);
+  } catch (error) {
+    server.close();
+    runtime.stop();
+    tunnels.stop();
+    throw error;
+  }
   runtime.start();
 
-  const reload = async () => {
+  const takeNext = async () => {
     const next = new Runtime(await loadConfig(options.configFile), events, runtime);
+    await next.settled();
     next.start();
     runtime = next;
     log.info({ file: options.configFile }, 'configuration reloaded');
+  };
+  // One after another: each takes over from the one before.
+  let last: Promise<void> = Promise.resolve();
+  const reload = () => {
+    const turn = last.then(takeNext);
+    last = turn.catch(() => undefined);
+    return turn;
   };
   const watcher = options.watch
     ? watchFile(options.configFile, () =>
@@ -108,8 +130,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     watcher?.close();
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     server.closeIdleConnections();
-    const deadline = setTimeout(() => server.closeAllConnections(), drainMs);
     tunnels.closeAll();
+    const deadline = setTimeout(() => connections.forEach((socket) => socket.destroy()), drainMs);
     await closed;
     clearTimeout(deadline);
     tunnels.stop();
@@ -120,7 +142,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   };
   const { port } = server.address() as AddressInfo;
   return {
-    url: `http://${options.host ?? '127.0.0.1'}:${port}`,
+    url: `http://${host}:${port}`,
     port,
     statusPort: (status?.address() as AddressInfo | undefined)?.port,
     reload,

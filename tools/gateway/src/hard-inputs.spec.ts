@@ -49,7 +49,7 @@ describe('requests that are none', () => {
     ['an unknown version', 'GET / HTTP/9.9\r\n\r\n'],
     ['a header without a colon', 'GET / HTTP/1.1\r\nhost: a\r\nnonsense\r\n\r\n'],
     ['a space before the colon', 'GET / HTTP/1.1\r\nhost : a\r\n\r\n'],
-    ['no host', 'GET /open HTTP/1.1\r\n\r\n'],
+    ['no host', 'GET /open HTTP/1.1\r\nconnection: close\r\n\r\n'],
     ['two lengths', 'POST /open HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nx'],
     ['a length that is none', 'POST /open HTTP/1.1\r\nhost: a\r\ncontent-length: -1\r\n\r\n'],
     [

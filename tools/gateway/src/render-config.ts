@@ -1,5 +1,5 @@
 import { createPublicKey, type JsonWebKey } from 'node:crypto';
-import { isAlias, isScalar, parseDocument, visit } from 'yaml';
+import { parseDocument, visit } from 'yaml';
 import { ConfigError } from './config/errors';
 
 /** A public key as JWKS files hold it. */
@@ -66,19 +66,21 @@ export function fillPlaceholders(template: string, values: Record<string, unknow
     if (!Object.hasOwn(values, name)) problems.push(`no value is given for \${${name}}`);
     return values[name];
   };
+  // What was put in is not searched again: a password may look like a placeholder.
+  const put = new Set<unknown>();
   visit(document, {
+    Seq: (_, node) => (put.has(node) ? visit.SKIP : undefined),
     Scalar(_, node) {
-      if (typeof node.value !== 'string') return undefined;
+      if (typeof node.value !== 'string' || put.has(node)) return undefined;
       const alone = /^\$\{([A-Z0-9_]+)\}$/.exec(node.value);
-      if (alone) return document.createNode(valueOf(alone[1]!) ?? null);
-      if (/\$\{[A-Z0-9_]+\}/.test(node.value))
-        node.value = node.value.replace(/\$\{([A-Z0-9_]+)\}/g, (_match, name: string) =>
-          String(valueOf(name)),
-        );
+      if (alone) {
+        const value = document.createNode(valueOf(alone[1]!) ?? null);
+        put.add(value);
+        return value;
+      }
+      node.value = node.value.replace(/\$\{([A-Z0-9_]+)\}/g, (_match, name: string) => String(valueOf(name)));
       return undefined;
     },
-    Alias: (_, node) => (isAlias(node) ? visit.SKIP : undefined),
-    Pair: (_, pair) => (isScalar(pair.key) ? undefined : visit.SKIP),
   });
   if (problems.length > 0) throw new ConfigError('the template', [...new Set(problems)]);
   return document.toString({ lineWidth: 0 });

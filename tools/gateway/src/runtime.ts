@@ -63,6 +63,11 @@ export class Runtime {
     );
   }
 
+  /** Resolves when rate limits can be counted, or when it is known that they cannot for now. */
+  async settled(): Promise<void> {
+    await Promise.all([...this.redisCounters.values()].map((counters) => counters.settled()));
+  }
+
   /** Begins the health checks and ends those of the configuration before. */
   start(): void {
     this.previous?.balancers.forEach((balancer) => balancer.health.stop());

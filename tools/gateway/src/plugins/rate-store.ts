@@ -73,6 +73,15 @@ export class RedisCounters implements CounterStore {
     );
   }
 
+  /** Resolves when the connection stands, or when the first try to make it has failed. */
+  async settled(): Promise<void> {
+    if (this.redis.status === 'ready') return;
+    await new Promise<void>((resolve) => {
+      this.redis.once('ready', resolve);
+      this.redis.once('close', resolve);
+    });
+  }
+
   close(): void {
     this.redis.disconnect();
   }
