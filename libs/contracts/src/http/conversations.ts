@@ -11,7 +11,6 @@ import {
   memberParams,
   membersQuery,
   myConversation,
-  notificationsBody,
   patchMemberBody,
   putMemberBody,
   readBody,
@@ -126,13 +125,6 @@ export const conversationOperations = {
     summary: 'Remove the private mark',
     params: conversationParams,
     answers: { 200: answer('No mark any more.', unreadAnswer) },
-    refusals: ['not_found'],
-  },
-  setNotifications: {
-    summary: "Set the caller's notification level",
-    params: conversationParams,
-    body: notificationsBody,
-    answers: { 200: answer('The level.', notificationsBody) },
     refusals: ['not_found'],
   },
 } as const satisfies Record<string, OperationSpec>;

@@ -49,7 +49,6 @@ export const routes = {
   markRead: { method: 'PUT', path: `${conversation}/read`, app: 'messaging' },
   markUnread: { method: 'PUT', path: `${conversation}/unread`, app: 'messaging' },
   clearUnread: { method: 'DELETE', path: `${conversation}/unread`, app: 'messaging' },
-  setNotifications: { method: 'PUT', path: `${conversation}/notifications`, app: 'messaging' },
 
   sendMessage: { method: 'POST', path: `${conversation}/messages`, app: 'messaging' },
   editMessage: { method: 'PATCH', path: message, app: 'messaging' },
