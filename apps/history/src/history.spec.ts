@@ -5,6 +5,7 @@ import { HistoryUnderTest } from './testing/history';
 import { MessagingPeer } from './testing/messaging.peer';
 
 let database: Interruptible;
+let broker: Interruptible;
 let peer: MessagingPeer;
 let history: HistoryUnderTest;
 let alice: string;
@@ -15,7 +16,8 @@ beforeAll(async () => {
   const amqpUrl = await freshVhost();
   database = await interruptible(await freshDatabase());
   peer = await MessagingPeer.start(amqpUrl);
-  history = await HistoryUnderTest.start(database.url, amqpUrl);
+  broker = await interruptible(amqpUrl);
+  history = await HistoryUnderTest.start(database.url, broker.url);
   await history.ready(200);
 });
 
@@ -23,6 +25,7 @@ afterAll(async () => {
   await history.service.close();
   await peer.stop();
   await database.close();
+  await broker.close();
 });
 
 beforeEach(() => {
@@ -100,6 +103,7 @@ describe('pages', () => {
 
     expect(await read(`at=${at}&limit=3`)).toEqual([4, 5, 6]);
     expect(await read('at=1999-01-01T00:00:00Z&limit=2')).toEqual([1, 2]);
+    expect(await read('at=0000-01-01T00:00:00.000001Z&limit=2')).toEqual([1, 2]);
     expect(await read('at=2999-01-01T00:00:00Z&limit=2')).toEqual([9, 10]);
   });
 
@@ -450,4 +454,28 @@ describe('trouble', () => {
       expect(numbers(body)).toEqual([1, 2]);
     },
   );
+
+  it('without the broker, members read on and strangers hear that it is unavailable', async () => {
+    const id = talk(1);
+    await settled(id);
+    const path = `/v1/conversations/${id}/messages`;
+
+    await broker.cut();
+    await history.ready(503);
+    expect((await history.get(alice, path)).status).toBe(200);
+    expect(await history.get(mallory, path)).toMatchObject({ status: 503, body: { code: 'unavailable' } });
+    const payload = { epoch: peer.epoch, accountCursor: null, versions: { [id]: 1 } };
+    expect(await history.post(alice, '/v1/sync', payload)).toMatchObject({
+      status: 503,
+      body: { code: 'unavailable' },
+    });
+    peer.log.send(id, bob, 'while you were away');
+    peer.publish();
+
+    await broker.restore();
+    await history.ready(200);
+    await settled(id);
+    expect((await history.post(alice, '/v1/sync', payload)).status).toBe(200);
+    expect((await history.get(mallory, path)).status).toBe(404);
+  });
 });

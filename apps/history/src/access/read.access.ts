@@ -24,10 +24,8 @@ export class ReadAccess {
   async check(userId: string, conversationId: string, atLeast = 0): Promise<Standing> {
     let standing = await this.look(userId, conversationId);
     if (!mayRead(standing)) {
-      const memberOf = standing?.deleted
-        ? new Set()
-        : await this.directory.memberOf(userId, [conversationId]);
-      if (!memberOf.has(conversationId)) throw new ParleyError('not_found', 'There is no such conversation.');
+      const memberOf = await this.directory.memberOf(userId, [conversationId]);
+      if (!memberOf.has(conversationId)) throw notFound();
     }
     const version = Math.max(atLeast, 1);
     if (!standing || standing.head < version) {
@@ -40,13 +38,19 @@ export class ReadAccess {
   }
 
   private async look(userId: string, conversationId: string): Promise<Standing | undefined> {
-    return (await this.store.standings(userId, [conversationId])).get(conversationId);
+    const standing = (await this.store.standings(userId, [conversationId])).get(conversationId);
+    if (standing?.deleted) throw notFound();
+    return standing;
   }
 }
 
 function mayRead(standing: Standing | undefined): boolean {
-  if (!standing || standing.deleted) return false;
+  if (!standing) return false;
   if (standing.isMember) return true;
   const { conversation } = standing;
   return conversation?.type === 'channel' && conversation.visibility === 'public';
+}
+
+function notFound(): ParleyError {
+  return new ParleyError('not_found', 'There is no such conversation.');
 }

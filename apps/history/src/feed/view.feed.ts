@@ -26,6 +26,8 @@ const batchRows = histogram(
 /** Puts the log's rows into the view. */
 @Injectable()
 export class ViewFeed implements FeedHandler {
+  /** The epoch of the positions that the feed goes on from, and so of the rows that it brings. */
+  private epoch = '';
   private startedAt = -Infinity;
   private erasing?: Promise<void>;
 
@@ -39,6 +41,7 @@ export class ViewFeed implements FeedHandler {
 
   async load(partitions: number[], epoch: string): Promise<Map<number, number>> {
     const positions = await this.store.load(partitions, epoch);
+    this.epoch = epoch;
     this.epochs.learn(epoch);
     return positions;
   }
@@ -50,9 +53,8 @@ export class ViewFeed implements FeedHandler {
     this.startedAt = performance.now();
 
     const stop = duration.startTimer();
-    const epoch = await this.epochs.current();
     try {
-      await this.writer.write(batch, epoch);
+      await this.writer.write(batch, this.epoch);
     } catch (error) {
       if (error instanceof RowsDoNotFollow) await this.repair.repair(positionsBefore(batch));
       throw error;

@@ -145,12 +145,13 @@ export class PostgresViewStore extends ViewStore {
          from bounds
          cross join lateral (select (low + high) / 2 as middle) as half
          cross join lateral (
-           select coalesce((select created_at >= $2::timestamptz from messages
+           select coalesce((select created_at >= to_timestamp($2::float8 / 1000) from messages
              where conversation_id = $1 and number >= half.middle order by number limit 1), true) as later) as probe
          where low < high
        )
        select low from bounds where low >= high`,
-      [conversationId, time],
+      // As a number: a year 0 is none to PostgreSQL's text.
+      [conversationId, Date.parse(time)],
     );
     return rows[0]?.low ?? 1;
   }

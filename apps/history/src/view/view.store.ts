@@ -1,4 +1,4 @@
-import type { Conversation, LogEvent, Member, Message, PartitionRows } from '@parley/contracts';
+import type { Conversation, LogEvent, Member, Message } from '@parley/contracts';
 
 /** An event that the view could not take, kept aside until an operator replays it. */
 export interface ParkedEvent {
@@ -127,5 +127,3 @@ export abstract class ViewStore {
   /** Number of the first message created at `time` (RFC 3339) or later; one past the last when there is none. */
   abstract numberAt(conversationId: string, time: string): Promise<number>;
 }
-
-export type { PartitionRows };
