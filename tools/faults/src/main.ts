@@ -63,7 +63,9 @@ async function runAll(options: FaultOptions, system: System): Promise<Outcome[]>
   for (const fault of options.faults) {
     say(fault.name);
     const outcome = await runRound(fault, stage);
-    say(`  ${isGood(outcome) ? 'good' : 'BAD'}, ${outcome.acked} acknowledged`);
+    say(
+      `  ${isGood(outcome) ? 'good' : 'BAD'}: ${outcome.acked} messages, ${outcome.changed} changes, ${outcome.refused} refused`,
+    );
     outcomes.push(outcome);
   }
   for (const person of world.people) person.close();

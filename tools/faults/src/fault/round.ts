@@ -33,6 +33,7 @@ export async function runRound(fault: Fault, stage: Stage): Promise<Outcome> {
   const { load, world, durationMs } = stage;
   const trouble: string[] = [];
   const ackedBefore = load.sends.length;
+  const changedBefore = load.changes.length;
   const refusedBefore = load.refused.length;
   load.start();
   await delay(durationMs);
@@ -64,6 +65,7 @@ export async function runRound(fault: Fault, stage: Stage): Promise<Outcome> {
   return {
     fault: fault.name,
     acked: load.sends.length - ackedBefore,
+    changed: load.changes.length - changedBefore,
     refused: load.refused.length - refusedBefore,
     firstAckMs: sinceStrike(Math.min, firsts, struckAt),
     allAckMs: sinceStrike(Math.max, firsts, struckAt),
@@ -120,6 +122,7 @@ async function judge(
   const observations: Observations = {
     sends: load.sends,
     changes: load.changes,
+    changed: load.changes.length - changedBefore,
     refused: load.refused,
     sockets: world.people.flatMap((person) => [...person.traces.values()]),
     fresh: [],

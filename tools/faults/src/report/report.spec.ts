@@ -3,6 +3,7 @@ import { isGood, type Outcome, report } from './report';
 const good: Outcome = {
   fault: 'kill -9 messaging',
   acked: 1234,
+  changed: 80,
   refused: 2,
   firstAckMs: 812,
   allAckMs: 2649,

@@ -4,8 +4,9 @@ import { table, whole } from '@parley/tool-load';
 /** What one fault did. */
 export interface Outcome {
   fault: string;
-  /** Messages acknowledged in this round, and those that were refused for good. */
+  /** Messages and other changes that were acknowledged in this round, and messages that were refused for good. */
   acked: number;
+  changed: number;
   refused: number;
   /** From the strike to the first answer to a message that was sent after it. */
   firstAckMs: number | undefined;

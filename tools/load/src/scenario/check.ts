@@ -39,19 +39,27 @@ export async function checkHistory(
 ): Promise<string[]> {
   const acked = ackedByCircle(seats);
   const circles = [...new Set(seats.map((seat) => seat.circle))];
-  const wrong = await mapBounded(circles, READ_PARALLEL, async ({ conversation, members }) => {
-    const reader = members[0] as Person;
-    const page = await requestJson<MessagePage>(
-      'GET',
-      `${target.historyUrl}/v1/conversations/${conversation.id}/messages?limit=1`,
-      { accessToken: target.tokenOf(reader) },
-    );
-    const stored = page.items.at(-1)?.number ?? 0;
-    // Two people have one direct conversation, so a later run goes on in that of an earlier one.
-    const expected = conversation.messageCount + (acked.get(conversation.id) ?? 0);
-    return stored === expected ? [] : [`${conversation.id}: ${stored} in the history, ${expected} expected.`];
+  const wrong = await mapBounded(circles, READ_PARALLEL, async (circle) => {
+    const added = acked.get(circle.conversation.id) ?? 0;
+    return checkCircle(circle, added, target).catch((error: Error) => [error.message]);
   });
   return wrong.flat();
+}
+
+async function checkCircle(
+  { conversation, members }: Circle,
+  added: number,
+  target: { historyUrl: string; tokenOf: (person: Person) => string },
+): Promise<string[]> {
+  // Two people have one direct conversation, so a later run goes on in that of an earlier one.
+  const expected = conversation.messageCount + added;
+  // It is answered once the view has come that far; until then with 503, which is tried again.
+  const version = conversation.version + added;
+  const url = `${target.historyUrl}/v1/conversations/${conversation.id}/messages?limit=1&atLeast=${version}`;
+  const accessToken = target.tokenOf(members[0] as Person);
+  const page = await requestJson<MessagePage>('GET', url, { accessToken });
+  const stored = page.items.at(-1)?.number ?? 0;
+  return stored === expected ? [] : [`${conversation.id}: ${stored} in the history, ${expected} expected.`];
 }
 
 function ackedByCircle(seats: Seat[]): Map<string, number> {
