@@ -122,7 +122,6 @@ async function judge(
   const observations: Observations = {
     sends: load.sends,
     changes: load.changes,
-    changed: load.changes.length - changedBefore,
     refused: load.refused,
     sockets: world.people.flatMap((person) => [...person.traces.values()]),
     fresh: [],

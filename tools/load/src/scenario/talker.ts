@@ -11,7 +11,7 @@ import { RawSocket, type RawSocketHandler } from '../wire/raw-socket';
 import { nowUs, type Tally } from './tally';
 
 /** Characters of every message's body. */
-export const BODY_CHARS = 64;
+const BODY_CHARS = 64;
 const RETRY_MS = 100;
 const READY = Buffer.from('["ready",');
 const OK = Buffer.from('[{"ok":true');

@@ -7,7 +7,7 @@ const ZERO = 48;
 const NINE = 57;
 
 /** Marks the time of sending inside a body; no id, key or timestamp of a packet contains it. */
-export const TIME_MARK = '~';
+const TIME_MARK = '~';
 const TIME_MARK_BYTE = TIME_MARK.charCodeAt(0);
 const TIME_DIGITS = 12;
 
