@@ -58,6 +58,7 @@ export class ParleyClient {
   private readonly marks: ReadMarks;
   private readonly snapshots?: Snapshots;
   private readonly device?: string;
+  private erasing?: Promise<void>;
 
   constructor(options: ParleyClientOptions) {
     const environment = (this.environment = environmentOf(options));
@@ -120,12 +121,18 @@ export class ParleyClient {
     return true;
   }
 
-  /** Ends the session everywhere. Signed out here even if the server could not be told. */
+  /**
+   * Ends the session everywhere, and forgets all that was kept here, unsent messages too. Signed out here even if the
+   * server could not be told. (Where the server ended the session, unsent messages wait for the next login.)
+   */
   async logout(): Promise<void> {
+    const userId = this.user?.id;
     try {
       await this.api.logout();
     } finally {
       await this.session.end('logout');
+      await this.erasing;
+      if (userId !== undefined) await this.outbox.erase(userId);
     }
   }
 
@@ -295,7 +302,7 @@ export class ParleyClient {
     this.outbox.close();
     this.marks.clear();
     this.store.reset('');
-    this.snapshots?.erase(userId).catch((error: unknown) => {
+    this.erasing = this.snapshots?.erase(userId).catch((error: unknown) => {
       this.environment.logger.warn('Could not erase the state.', { error: String(error) });
     });
   }

@@ -37,6 +37,10 @@ interface Settlement {
   reject(error: ParleyError): void;
 }
 
+function prefixOf(userId: string): string {
+  return `outbox.${userId}.`;
+}
+
 function settlement(): Settlement {
   let resolve!: Settlement['resolve'];
   let reject!: Settlement['reject'];
@@ -56,7 +60,7 @@ function settlement(): Settlement {
  */
 export class Outbox extends Emitter<OutboxEvents> {
   private entries = new Map<string, Entry>();
-  private readonly settlements = new Map<string, Settlement>();
+  private settlements = new Map<string, Settlement>();
   private readonly waiting = new Map<string, unknown>();
   private sequence = 0;
   private online = false;
@@ -72,7 +76,7 @@ export class Outbox extends Emitter<OutboxEvents> {
   /** Takes up what storage holds for this user, oldest first. */
   async open(userId: string): Promise<void> {
     this.close();
-    this.prefix = `outbox.${userId}.`;
+    this.prefix = prefixOf(userId);
     const { storage } = this.environment;
     const keys = await storage.keys(this.prefix);
     const texts = await Promise.all(keys.map((key) => storage.get(key)));
@@ -86,10 +90,18 @@ export class Outbox extends Emitter<OutboxEvents> {
     }
   }
 
+  /** Leaves everything in storage, to be taken up by the next `open`. */
   close(): void {
     this.stop();
     this.entries = new Map();
-    this.settlements.clear();
+    this.settlements = new Map();
+  }
+
+  /** Forgets what was kept for this user. */
+  async erase(userId: string): Promise<void> {
+    const { storage } = this.environment;
+    const keys = await storage.keys(prefixOf(userId));
+    await Promise.all(keys.map((key) => storage.delete(key)));
   }
 
   /** Adds a message and resolves or rejects with what finally became of it. It is on its way once it is stored here. */
