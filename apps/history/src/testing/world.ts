@@ -1,0 +1,64 @@
+import { randomUUID } from 'node:crypto';
+import type { Message } from '@parley/contracts';
+import { freshDatabase, freshVhost, interruptible, type Interruptible } from '@parley/testing';
+import { HistoryUnderTest } from './history';
+import { MessagingPeer } from './messaging.peer';
+
+/** One running instance, the messaging that feeds it, and three people. Specs only. */
+export class World {
+  alice = randomUUID();
+  bob = randomUUID();
+  /** Never in any conversation. */
+  mallory = randomUUID();
+
+  private constructor(
+    readonly history: HistoryUnderTest,
+    readonly peer: MessagingPeer,
+    /** The instance's own lines to its servers. */
+    readonly database: Interruptible,
+    readonly broker: Interruptible,
+  ) {}
+
+  static async start(): Promise<World> {
+    const amqpUrl = await freshVhost();
+    const database = await interruptible(await freshDatabase());
+    const broker = await interruptible(amqpUrl);
+    const peer = await MessagingPeer.start(amqpUrl);
+    const history = await HistoryUnderTest.start(database.url, broker.url);
+    await history.ready(200);
+    return new World(history, peer, database, broker);
+  }
+
+  /** Alice's group with bob, with so many messages. */
+  talk(messages: number): string {
+    const id = this.peer.log.create('group', [this.alice, this.bob]);
+    for (let i = 1; i <= messages; i += 1) this.peer.log.send(id, this.alice, `message ${i}`);
+    return id;
+  }
+
+  /** A message as the log has it now. */
+  message(conversationId: string, number: number): Message {
+    const message = this.peer.log.of(conversationId).messages.get(number);
+    if (!message) throw new Error('There is no such message.');
+    return message;
+  }
+
+  /** Resolves once the view holds everything that was written of the conversation. */
+  async settled(id: string): Promise<void> {
+    this.peer.publish();
+    const { conversation } = this.peer.log.of(id);
+    const path = `/v1/conversations/${id}/messages?atLeast=${conversation.version}&limit=1`;
+    for (;;) {
+      const { status } = await this.history.get(this.alice, path);
+      if (status === 200) return;
+      if (status !== 503) throw new Error(`the view answered ${status}`);
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.history.service.close();
+    await this.peer.stop();
+    await this.database.close();
+    await this.broker.close();
+  }
+}
