@@ -120,9 +120,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     return turn;
   };
   const watcher = options.watch
-    ? watchFile(options.configFile, () =>
-        reload().catch((error) => log.error({ err: error }, 'the old configuration goes on')),
-      )
+    ? watchFile(options.configFile, () => {
+        reload().catch((error: unknown) => log.error({ err: error }, 'the old configuration goes on'));
+      })
     : undefined;
 
   const stop = async (drainMs = 5000) => {

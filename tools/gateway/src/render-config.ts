@@ -86,7 +86,7 @@ export function fillPlaceholders(template: string, values: Record<string, unknow
   return document.toString({ lineWidth: 0 });
 }
 
-export function placeholderValues({
+function placeholderValues({
   keys,
   targets,
   redis,

@@ -8,7 +8,7 @@ import type { SuiteState } from './world';
 const template = resolve(__dirname, '../../../../docker/kong/kong.yml');
 
 /** This text stands where a route is to show a plugin of Kong alone, without the functions of kong.yml before it. */
-export const noFunction = '-- The plugins of this route see the request as it came.\n';
+const noFunction = '-- The plugins of this route see the request as it came.\n';
 
 export const realm = 'parley';
 export const origins = ['http://one.test', 'http://two.test'];

@@ -1,3 +1,5 @@
+import { routes, type Route } from '@parley/contracts';
+
 /** Who serves which call of the public contract. `{…}` in a path is an example's id. */
 export interface ContractCall {
   method: string;
@@ -20,7 +22,19 @@ function calls(app: ContractCall['app'], lines: string, open?: true): ContractCa
     });
 }
 
+/** Every operation that the code has, with an example's id for each parameter. */
+const builtCalls: ContractCall[] = Object.values<Route>(routes).map(
+  ({ method, path, app, public: open }) => ({
+    method,
+    path: path.replace(/\{(\w+)\}/g, (_, name: string) => (name === 'emoji' ? '%F0%9F%91%8D' : id)),
+    app,
+    ...(open ? { open } : {}),
+  }),
+);
+
+/** What is built, and what the contract promises for later: its routes stand already. */
 export const contractCalls: ContractCall[] = [
+  ...builtCalls,
   ...calls(
     'auth',
     `POST /v1/auth/register

@@ -21,7 +21,7 @@ const known: Record<string, Effect> = {
   '9c5bfd16be0b9d359be7e1f8f0751111c34f444e2a378fb222ce0c650fc87d81': { bodyFilter: writeProblem },
 };
 
-export function hashOf(text: string): string {
+function hashOf(text: string): string {
   return createHash('sha256').update(text.trim()).digest('hex');
 }
 
