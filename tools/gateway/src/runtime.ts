@@ -2,7 +2,7 @@ import type { KongDocument } from './config/entity.schema';
 import type { PluginEntry, RedisConfig } from './config/plugin.schema';
 import { FunctionPlugin } from './lua/functions';
 import { CorsPlugin } from './plugins/cors';
-import { JwtPlugin, readCredentials } from './plugins/jwt';
+import { JwtPlugin, readCredentials, VerifiedTokens } from './plugins/jwt';
 import { priorities, type Plugin } from './plugins/plugin';
 import { RateLimitingPlugin } from './plugins/rate-limiting';
 import { LocalCounters, RedisCounters } from './plugins/rate-store';
@@ -84,7 +84,7 @@ export class Runtime {
   }
 
   private pluginBuilder(): (entry: PluginEntry, scope: string) => Plugin {
-    const credentials = readCredentials(this.document.consumers);
+    const verified = new VerifiedTokens(readCredentials(this.document.consumers));
     return (entry, scope) => {
       switch (entry.name) {
         case 'correlation-id':
@@ -92,7 +92,7 @@ export class Runtime {
         case 'cors':
           return new CorsPlugin(entry.config);
         case 'jwt':
-          return new JwtPlugin(entry.config, credentials);
+          return new JwtPlugin(entry.config, verified);
         case 'rate-limiting': {
           const { policy, redis } = entry.config;
           return new RateLimitingPlugin(

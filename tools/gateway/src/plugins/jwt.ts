@@ -36,16 +36,31 @@ export function readCredentials(consumers: ConsumerEntry[]): Map<string, Credent
   );
 }
 
+/** Signatures that were right once, for one set of credentials; times are checked again at every use. */
+export class VerifiedTokens {
+  private readonly byToken = new Map<string, Verified>();
+
+  constructor(readonly credentials: ReadonlyMap<string, Credential>) {}
+
+  find(token: string, keyName: string): Verified | undefined {
+    return this.byToken.get(`${keyName} ${token}`);
+  }
+
+  keep(token: string, keyName: string, verified: Verified): void {
+    if (this.byToken.size >= VERIFIED_TOKENS_MAX) this.byToken.delete(this.byToken.keys().next().value!);
+    this.byToken.set(`${keyName} ${token}`, verified);
+  }
+}
+
 /** Kong's jwt plugin: the key is found by a claim or header field of the token, times are checked without leeway. */
 export class JwtPlugin implements Plugin {
   readonly name = 'jwt';
-  /** Signatures that were right once; times are checked again at every use. */
-  private readonly verified = new Map<string, Verified>();
   private readonly challenge: string;
 
+  /** `verified` may be shared by all plugins with the same credentials. */
   constructor(
     private readonly config: ConfigOf<'jwt'>,
-    private readonly credentials: ReadonlyMap<string, Credential>,
+    private readonly verified: VerifiedTokens,
   ) {
     this.challenge = config.realm ? `Bearer realm="${config.realm}"` : 'Bearer';
   }
@@ -58,7 +73,7 @@ export class JwtPlugin implements Plugin {
     const [token] = tokens;
     if (typeof token !== 'string') return this.refuse('Unrecognizable token');
 
-    const found = this.verified.get(token) ?? this.check(token);
+    const found = this.verified.find(token, this.config.key_claim_name) ?? this.check(token);
     if ('status' in found) return found;
     const refused = this.checkTimes(found.claims);
     if (refused) return refused;
@@ -89,7 +104,7 @@ export class JwtPlugin implements Plugin {
     if (key === undefined || key === null || key === false)
       return this.refuse(`No mandatory '${name}' in claims`);
     if (typeof key !== 'string') return unexpected();
-    const credential = this.credentials.get(key);
+    const credential = this.verified.credentials.get(key);
     if (!credential) return this.refuse(`No credentials found for given '${name}'`);
     if (head.alg !== credential.algorithm) return this.refuse('Invalid algorithm');
 
@@ -99,8 +114,7 @@ export class JwtPlugin implements Plugin {
     if (!isSigned(credential, `${parts[0]}.${parts[1]}`, signature)) return this.refuse('Invalid signature');
 
     const verified = { claims, credential };
-    if (this.verified.size >= VERIFIED_TOKENS_MAX) this.verified.delete(this.verified.keys().next().value!);
-    this.verified.set(token, verified);
+    this.verified.keep(token, name, verified);
     return verified;
   }
 
