@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { TypeOrmModuleOptions } from '@nestjs/typeorm';
 import { Client, type ClientConfig, type Pool } from 'pg';
-import { DataSource, type DataSourceOptions, type MixedList } from 'typeorm';
+import { DataSource, type DataSourceOptions } from 'typeorm';
 import { getLogger } from './logging';
 
 const log = getLogger('Database');
@@ -24,8 +24,8 @@ export interface DatabaseSettings {
   url: string;
   /** The service's own PostgreSQL schema, also the connection's search path. */
   schema: string;
-  entities: MixedList<Function | string>;
-  migrations: MixedList<Function | string>;
+  entities: NonNullable<DataSourceOptions['entities']>;
+  migrations: NonNullable<DataSourceOptions['migrations']>;
   /** Connections in the pool. */
   poolMax?: number;
   /** Anything else for the pg pool, for example `{statement_timeout: 5000}` for a reader of long lists. */

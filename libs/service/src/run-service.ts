@@ -79,6 +79,8 @@ export async function runService(options: ServiceOptions): Promise<RunningServic
     server.close();
     server.closeIdleConnections();
     await Promise.race([requests.idle(), delay(config.DRAIN_TIMEOUT_MS / 2)]);
+    // What is still under way by now must not keep the rest from ending well. Sockets that were upgraded stay.
+    server.closeAllConnections();
     await app.close();
     log.info('The service has stopped.');
   };

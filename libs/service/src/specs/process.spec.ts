@@ -1,0 +1,90 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { join, resolve } from 'node:path';
+
+const workspace = resolve(__dirname, '../../../..');
+
+interface Started {
+  child: ChildProcess;
+  url: string;
+  /** Resolves once the output holds the text. */
+  printed(text: string): Promise<void>;
+  output(): string;
+  /** Exit code or signal. */
+  ended: Promise<number | NodeJS.Signals | null>;
+}
+
+/** The fixture as a process of its own; resolves once it listens or has ended. */
+async function start(environment: Record<string, string> = {}): Promise<Started> {
+  const child = spawn(
+    process.execPath,
+    [
+      '--conditions=@parley/source',
+      '-r',
+      join(workspace, 'libs/testing/jest/register.js'),
+      require.resolve('./main.fixture.ts'),
+    ],
+    { env: { PATH: process.env.PATH, PORT: '0', ...environment } },
+  );
+  let output = '';
+  const readers = new Set<() => void>();
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+      for (const read of readers) read();
+    });
+  }
+  const ended = new Promise<number | NodeJS.Signals | null>((settle) =>
+    child.once('close', (code, signal) => settle(code ?? signal)),
+  );
+  const printed = (text: string) =>
+    new Promise<void>((settle) => {
+      const read = () => {
+        if (!output.includes(text)) return;
+        readers.delete(read);
+        settle();
+      };
+      readers.add(read);
+      read();
+    });
+  await Promise.race([printed('The service listens.'), ended]);
+  const port = /"port":(\d+)/.exec(output)?.[1];
+  return { child, url: `http://127.0.0.1:${port}`, printed, output: () => output, ended };
+}
+
+test.each(['SIGTERM', 'SIGINT'] as const)(
+  'on %s it finishes what is under way and ends well',
+  async (signal) => {
+    const { child, url, printed, ended, output } = await start();
+    const slow = fetch(`${url}/slow`);
+    await printed('under way');
+    child.kill(signal);
+    const response = await slow;
+    expect(await response.text()).toBe('done');
+    expect(await ended).toBe(0);
+    for (const line of output().trim().split('\n')) {
+      if (line !== 'under way') expect(() => JSON.parse(line) as unknown).not.toThrow();
+    }
+  },
+);
+
+test('what does not finish is cut off, and the rest still ends well', async () => {
+  const { child, url, printed, ended } = await start({ DRAIN_TIMEOUT_MS: '2000' });
+  const stuck = expect(fetch(`${url}/stuck`)).rejects.toThrow();
+  await printed('under way');
+  child.kill('SIGTERM');
+  await stuck;
+  expect(await ended).toBe(0);
+});
+
+test('an error that nobody handles ends the process', async () => {
+  const { url, ended, output } = await start();
+  await fetch(`${url}/reject`).catch(() => undefined);
+  expect(await ended).toBe(1);
+  expect(output()).toContain('unhandled rejection');
+});
+
+test('a wrong setting ends the start and is named', async () => {
+  const { ended, output } = await start({ PORT: 'http' });
+  expect(await ended).toBe(1);
+  expect(output()).toContain('PORT: must be a whole number');
+});
