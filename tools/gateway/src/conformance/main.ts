@@ -56,6 +56,9 @@ async function main(): Promise<number> {
   if (!values.url) return runOnStandIn(values.redis);
 
   const url = values.url.replace(/\/$/, '');
+  await send(url, '/').catch((error: Error) => {
+    throw new Error(`nothing answers at ${url}: ${error.message}`);
+  });
   const state = await readState(stateFile, values.state !== undefined);
   if (!state || !(await runsSuite(url, state))) return runProductChecks(url, console.log);
   console.log(`${state.part}, at ${url}, with the keys and ports of ${stateFile}`);
