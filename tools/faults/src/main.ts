@@ -62,14 +62,22 @@ async function runAll(options: FaultOptions, system: System): Promise<Outcome[]>
   const outcomes: Outcome[] = [];
   for (const fault of options.faults) {
     say(fault.name);
-    const outcome = await runRound(fault, stage);
+    const outcome = await runRound(fault, stage).catch((error: Error) => unjudged(fault.name, error));
     say(
       `  ${isGood(outcome) ? 'good' : 'BAD'}: ${outcome.acked} messages, ${outcome.changed} changes, ${outcome.refused} refused`,
     );
     outcomes.push(outcome);
+    // What a broken round leaves behind would be blamed on the next fault.
+    if (outcome.trouble.length > 0) break;
   }
   for (const person of world.people) person.close();
   return outcomes;
+}
+
+function unjudged(fault: string, error: Error): Outcome {
+  const trouble = [`The round broke off: ${error.stack ?? error.message}`];
+  const unknown = { firstAckMs: undefined, allAckMs: undefined, inSyncMs: undefined };
+  return { fault, acked: 0, changed: 0, refused: 0, ...unknown, violations: [], trouble };
 }
 
 /** Resolves once somebody wants this to end. */

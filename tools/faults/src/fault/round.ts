@@ -60,7 +60,7 @@ export async function runRound(fault: Fault, stage: Stage): Promise<Outcome> {
   const behind = whatIsBehind(world, logs);
   if (behind !== undefined) trouble.push(behind);
   await stage.beforeCheck?.();
-  const violations = await judge(stage, log, logs);
+  const violations = await judge(stage, log, logs, trouble);
   const firsts = conversationIds.map((id) => firstAck(load, struckAt, id));
   return {
     fault: fault.name,
@@ -118,6 +118,7 @@ async function judge(
   { system, world, load, reported }: Stage,
   log: LogRow[],
   logs: Map<string, ConversationLog>,
+  trouble: string[],
 ): Promise<Violation[]> {
   const observations: Observations = {
     sends: load.sends,
@@ -133,7 +134,12 @@ async function judge(
     const { id, type } = circle.conversation;
     if (type !== 'channel') withMembers.add(id);
     const reader = world.people.find((person) => logs.get(id)?.members.has(person.userId));
-    if (reader) observations.fresh.push(await readFresh(system.gateway.url, id, reader.newToken()));
+    if (!reader) continue;
+    try {
+      observations.fresh.push(await readFresh(system.gateway.url, id, reader.newToken()));
+    } catch (error) {
+      trouble.push(`Nobody can read ${id}: ${(error as Error).message}`);
+    }
   }
   observations.held = world.people.flatMap((person) => person.replica.held(withMembers));
   const isNew = ({ kind, conversationId, detail }: Violation): boolean => {
