@@ -2,7 +2,7 @@ const { readFileSync } = require('node:fs');
 
 const swc = JSON.parse(readFileSync(`${__dirname}/.swcrc`, 'utf8'));
 // npm packages that ship ES modules only: jest's module system needs them as CommonJS.
-const esm = ['jose', 'uuid', 'nodemailer', 'otplib', '@otplib', '@scure', '@noble'];
+const esm = ['jose', 'uuid'];
 
 module.exports = {
   testEnvironment: 'node',
