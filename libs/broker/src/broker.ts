@@ -64,7 +64,15 @@ export class Broker extends EventEmitter {
   /** Registers a setup; it runs at once when connected, and on every reconnection. */
   async onConnection(setup: Setup): Promise<void> {
     this.setups.push(setup);
-    if (this.connected && this.connection) await setup(this.connection);
+    const { connection } = this;
+    if (!this.connected || !connection) return;
+    try {
+      await setup(connection);
+    } catch (error) {
+      // The connection ended meanwhile, or is no good: the next one runs this setup too.
+      this.options.logger.warn({ error: String(error) }, 'broker: cannot set up');
+      await connection.close().catch(() => undefined);
+    }
   }
 
   /** Starts connecting in the background. Resolves at once: a service starts without its broker and says so. */
