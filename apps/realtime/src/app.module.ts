@@ -1,4 +1,5 @@
 import { Module, type DynamicModule } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
 import {
   Broker,
   BrokerModule,
@@ -41,7 +42,7 @@ import { Handshake } from './socket/handshake';
 import { Housekeeping } from './socket/housekeeping';
 import { RevokedSessions } from './socket/revoked-sessions';
 import { Sessions } from './socket/sessions';
-import { SocketGateway } from './socket/socket.gateway';
+import { SocketDoor } from './socket/socket.door';
 import { Profiles } from './user/profiles';
 import { UserConsumer } from './user/user.consumer';
 
@@ -86,8 +87,19 @@ export class AppModule {
         provided(RefreshService, Sessions, Rooms, RecentRows, JoinService),
         provided(Drain, Sessions, CONFIG),
         provided(Housekeeping, Sessions, RevokedSessions, Typing, Floors, NodeLog),
-        SocketGateway,
+        assembled(SocketDoor, {
+          cluster: Cluster,
+          handshake: Handshake,
+          sessions: Sessions,
+          revoked: RevokedSessions,
+          joins: JoinService,
+          rooms: Rooms,
+          watch: PresenceWatch,
+          drain: Drain,
+        }),
         assembled(RealtimeNode, {
+          http: HttpAdapterHost,
+          door: SocketDoor,
           broker: Broker,
           control: ControlInbox,
           cluster: Cluster,

@@ -1,8 +1,10 @@
+import type { Server } from 'node:http';
 import type {
   BeforeApplicationShutdown,
   OnApplicationBootstrap,
   OnApplicationShutdown,
 } from '@nestjs/common';
+import type { HttpAdapterHost } from '@nestjs/core';
 import type { Broker, ControlInbox } from '@parley/broker';
 import { controlKeys, type DigestEnvelope, type HeadsEnvelope } from '@parley/contracts';
 import type { HealthRegistry } from '@parley/service';
@@ -18,8 +20,11 @@ import type { Cluster } from './socket/cluster';
 import type { Drain } from './socket/drain';
 import type { Housekeeping } from './socket/housekeeping';
 import type { Sessions } from './socket/sessions';
+import type { SocketDoor } from './socket/socket.door';
 
 export interface NodeParts {
+  http: HttpAdapterHost;
+  door: SocketDoor;
   broker: Broker;
   control: ControlInbox;
   cluster: Cluster;
@@ -58,18 +63,20 @@ export class RealtimeNode
   }
 
   onApplicationBootstrap(): void {
-    const { sessions, router, control, log, digest, housekeeping } = this.parts;
+    const { http, door, sessions, router, control, log, digest, housekeeping } = this.parts;
     sessions.handleEvents((session, packet) => router.receive(session, packet));
     control.on(controlKeys.heads, (body) => log.hear(body as HeadsEnvelope));
     control.on(controlKeys.digest, (body) => digest.hear(body as DigestEnvelope));
     housekeeping.start();
+    door.open(http.httpAdapter.getHttpServer() as Server);
     this.starting = this.startFeed();
   }
 
   /** The sockets go first: until the last one has gone, everything works. */
   async beforeApplicationShutdown(): Promise<void> {
-    const { drain, announcer, relay, log, housekeeping } = this.parts;
+    const { drain, door, announcer, relay, log, housekeeping } = this.parts;
     await drain.run();
+    door.close();
     announcer.stop();
     await log.stop();
     await this.starting;

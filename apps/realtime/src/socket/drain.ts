@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { getLogger } from '@parley/service';
-import type { Server } from 'socket.io';
 import type { Config } from '../config';
 import type { Session } from './session';
 import type { Sessions } from './sessions';
@@ -17,7 +16,6 @@ const ANSWERS_MS_MAX = 2_500;
  */
 export class Drain {
   private readonly windowMs: number;
-  private server?: Server;
   private deadlineMs?: number;
 
   constructor(
@@ -25,10 +23,6 @@ export class Drain {
     config: Config,
   ) {
     this.windowMs = config.DRAIN_MS;
-  }
-
-  attach(server: Server): void {
-    this.server = server;
   }
 
   get isDraining(): boolean {
@@ -60,7 +54,6 @@ export class Drain {
     }
     for (const session of [...this.sessions.all()]) session.close('draining');
     await this.gone();
-    this.server?.engine.close();
   }
 
   /** Turns lie in falling order of their time. */

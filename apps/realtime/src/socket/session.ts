@@ -144,6 +144,11 @@ export class Session implements Guard {
     setTimeout(() => terminate(this.connection), LAST_WORDS_MS).unref();
   }
 
+  /** Ends the connection below the socket, which is gone. */
+  hangUp(): void {
+    this.connection.close();
+  }
+
   onEvent(packet: EventPacket): void {
     this.sessions.onEvent(this, packet);
   }

@@ -17,6 +17,8 @@ export class MessagingPeer {
   onRow: (partition: number, row: LogEvent) => void = (partition, row) => this.publish(partition, [row]);
   /** Awaited before memberships are answered, after they were read. */
   beforeJoinAnswer: (userId: string) => Promise<void> = () => Promise.resolve();
+  /** Awaited before rows are answered. */
+  beforeReplayAnswer: (partition: number) => Promise<void> = () => Promise.resolve();
   joinsAsked = 0;
   readonly peer: Peer;
   private timer?: NodeJS.Timeout;
@@ -28,11 +30,11 @@ export class MessagingPeer {
     peer.answer('message.edit', (data) => this.log.edit(data));
     peer.answer('read.mark', ({ number }) => ({ readNumber: number }));
     peer.answer('messaging.epoch', () => ({ epoch: this.epoch, partitions: PARTITIONS }));
-    peer.answer('messaging.replay', ({ partition, after, limit }) => ({
-      epoch: this.epoch,
-      head: this.log.positions()[partition] ?? 0,
-      rows: this.log.after(partition, after, limit),
-    }));
+    peer.answer('messaging.replay', async ({ partition, after, limit }) => {
+      await this.beforeReplayAnswer(partition);
+      const head = this.log.positions()[partition] ?? 0;
+      return { epoch: this.epoch, head, rows: this.log.after(partition, after, limit) };
+    });
     peer.answer('messaging.join', ({ userId }) => this.join(userId));
     peer.answer('messaging.account', () => ({ cursor: 'cursor-2', more: false, changes: [] }));
     this.listenToLog();

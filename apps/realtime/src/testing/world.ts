@@ -1,6 +1,14 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { loadConfig, type RunningService } from '@parley/service';
-import { accessTokenFor, freshRedis, freshVhost, testKeys, ticketFor } from '@parley/testing';
+import {
+  accessTokenFor,
+  freshRedis,
+  freshVhost,
+  testKeys,
+  ticketFor,
+  type TokenOptions,
+} from '@parley/testing';
 import { exchanges, queues, type ConnectionEvent, type PresenceEntry } from '@parley/contracts';
 import { v7 as uuid } from 'uuid';
 import { startRealtime } from '../app';
@@ -66,11 +74,13 @@ export class World {
     });
     const node = await startRealtime(config, { ownsProcess: false });
     this.nodes.push(node);
-    for (;;) {
-      const { status } = await node.health.report();
-      if (status === 'ok' || status === 'degraded') return node;
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    await this.untilReady(this.nodes.length - 1);
+    return node;
+  }
+
+  /** Resolves once the node takes sockets. */
+  async untilReady(node: number): Promise<void> {
+    while ((await fetch(`${this.node(node).url}/health/ready`)).status !== 200) await delay(20);
   }
 
   node(index: number): RunningService {
@@ -92,8 +102,12 @@ export class World {
     return client;
   }
 
-  ticket(userId: string): Promise<string> {
-    return ticketFor(userId);
+  token(userId: string, options?: TokenOptions): Promise<string> {
+    return accessTokenFor(userId, options);
+  }
+
+  ticket(userId: string, options?: TokenOptions): Promise<string> {
+    return ticketFor(userId, options);
   }
 
   /** Resolves once presence was told this of the user. */

@@ -1,0 +1,133 @@
+import type { LogEvent } from '@parley/contracts';
+import type { Client } from '../testing/client';
+import { aUser, World } from '../testing/world';
+
+describe('rows that get lost', () => {
+  let world: World;
+  const [alice, bob] = [aUser(), aUser()];
+  let a: Client, b: Client;
+  const id: string[] = [];
+  let publish: (partition: number, row: LogEvent) => void;
+
+  beforeAll(async () => {
+    world = await World.start({ nodes: 2 });
+    publish = world.messaging.onRow;
+    a = await world.connect(alice, 0);
+    b = await world.connect(bob, 1);
+    for (let i = 0; i < 5; i += 1) {
+      id.push(world.messaging.log.create('group', [alice, bob], i).id);
+      for (const client of [a, b]) await client.take('conversation:created');
+    }
+  });
+  afterEach(() => (world.messaging.onRow = publish));
+  afterAll(() => world.stop());
+
+  let count = 0;
+  function say(conversationId = ''): string {
+    const body = `message ${(count += 1)}`;
+    world.messaging.log.send({
+      conversationId,
+      actorId: alice,
+      clientMessageId: body,
+      body,
+      format: 'plain',
+      mentions: [],
+      attachments: [],
+    });
+    return body;
+  }
+
+  async function hears(client: Client, bodies: string[]): Promise<void> {
+    const heard: (string | null)[] = [];
+    for (const _ of bodies) heard.push((await client.take('message:created')).message.body);
+    expect(heard).toEqual(bodies);
+    expect(client.names).toEqual([]);
+  }
+
+  it('are fetched before what comes after them', async () => {
+    world.messaging.onRow = () => undefined;
+    const lost = Array.from({ length: 20 }, () => say(id[0]));
+    world.messaging.onRow = publish;
+    const bodies = [...lost, say(id[0])];
+    await Promise.all([hears(a, bodies), hears(b, bodies)]);
+  });
+
+  it('are found by the announced head when nothing comes after them', async () => {
+    world.messaging.onRow = () => undefined;
+    const bodies = [say(id[1]), say(id[1])];
+    world.messaging.announceHeads();
+    await Promise.all([hears(a, bodies), hears(b, bodies)]);
+  });
+
+  it('do no harm when they come late, twice, or in the wrong order', async () => {
+    const rows: [number, LogEvent][] = [];
+    world.messaging.onRow = (partition, row) => rows.push([partition, row]);
+    const bodies = Array.from({ length: 6 }, () => say(id[2]));
+    for (const [partition, row] of [...rows].reverse()) publish(partition, row);
+    for (const [partition, row] of rows) publish(partition, row);
+    world.messaging.onRow = publish;
+    bodies.push(say(id[2]));
+    await Promise.all([hears(a, bodies), hears(b, bodies)]);
+  });
+
+  it('hold up no other partition while they cannot be fetched', async () => {
+    let release!: () => void;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    world.messaging.beforeReplayAnswer = (partition) => (partition === 3 ? released : Promise.resolve());
+    world.messaging.onRow = () => undefined;
+    const lost = say(id[3]);
+    world.messaging.onRow = publish;
+    const waiting = say(id[3]);
+    const bodies = [say(id[4]), say(id[4])];
+    await Promise.all([hears(a, bodies), hears(b, bodies)]);
+    release();
+    await Promise.all([hears(a, [lost, waiting]), hears(b, [lost, waiting])]);
+  });
+
+  it('make the sockets sync when they are too many, and the rooms are mended', async () => {
+    const joined = world.messaging.log.create('group', [bob], 5).id;
+    await b.take('conversation:created');
+    world.messaging.onRow = () => undefined;
+    for (let i = 0; i < 2_500; i += 1) say(id[0]);
+    world.messaging.log.add(joined, alice);
+    world.messaging.log.remove(id[0] ?? '', bob);
+    for (let i = 0; i < 2_500; i += 1) world.messaging.log.rename(joined, `title ${i}`);
+    world.messaging.announceHeads();
+
+    for (const client of [a, b]) await client.take('account:changed');
+    const versions = (await a.take('position')).versions;
+    expect(versions[id[0] ?? '']).toBe(world.messaging.log.states.get(id[0] ?? '')?.conversation.version);
+    expect((await b.take('position')).versions).not.toHaveProperty(id[0] ?? '');
+    // Two partitions may jump one after the other; what follows is told as ever.
+    world.messaging.onRow = publish;
+    const forAlice = say(id[0]);
+    world.messaging.log.rename(joined, 'for both');
+    await hearsAfterPositions(a, forAlice);
+    for (const client of [a, b]) {
+      expect(await client.take('conversation:updated')).toMatchObject({
+        conversation: { title: 'for both' },
+      });
+    }
+    expect(b.names).not.toContain('message:created');
+  });
+
+  async function hearsAfterPositions(client: Client, body: string): Promise<void> {
+    expect(await client.take('message:created')).toMatchObject({ message: { body } });
+  }
+
+  it('end every socket when the deployment was restored, and new ones get the new epoch', async () => {
+    const before = world.messaging.epoch;
+    world.messaging.restore();
+    world.messaging.announceHeads();
+    for (const client of [a, b]) {
+      expect(await client.take('session:closing')).toMatchObject({ code: 'internal', reconnect: true });
+    }
+    for (const node of world.nodes.keys()) await world.untilReady(node);
+    const client = world.open({ token: await world.token(alice) });
+    const { epoch } = await client.take('ready');
+    expect(epoch).toBe(world.messaging.epoch);
+    expect(epoch).not.toBe(before);
+    const fresh = world.messaging.log.create('group', [alice]).id;
+    expect(await client.take('conversation:created')).toMatchObject({ conversationId: fresh });
+  });
+});
