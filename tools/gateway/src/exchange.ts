@@ -54,7 +54,7 @@ export class Exchange {
 
   /** All values of a query parameter; `true` stands for a parameter without a value. */
   queryValues(name: string): (string | true)[] {
-    if (!this.query.includes(name)) return [];
+    if (!this.query.includes(name) && !this.query.includes('%')) return [];
     return this.query.split('&').flatMap((pair) => {
       const cut = pair.indexOf('=');
       if (unescapeQuery(cut < 0 ? pair : pair.slice(0, cut)) !== name) return [];

@@ -16,6 +16,12 @@ const badRequest: Exit = { status: 400, body: { message: 'Bad request' }, source
 const unexpected: Exit = { status: 500, body: { message: 'An unexpected error occurred' }, source: 'error' };
 const tooLarge: Exit = { status: 413, body: { message: 'Payload too large' }, source: 'error' };
 
+const strayUpgrade: Exit = {
+  status: 502,
+  body: { message: 'An invalid response was received from the upstream server' },
+  source: 'error',
+};
+
 interface Context {
   request: IncomingMessage;
   response: ServerResponse;
@@ -134,13 +140,20 @@ export class RequestHandler {
       signal: context.clientGone.signal,
     });
     if (!('response' in answer)) return this.reply(context, answer);
-    if (answer.tunnel && upgrade)
-      return this.joinTunnel(context, upgrade, answer.response, answer.tunnel, answer.release);
-    await this.relay(context, answer.response).finally(answer.release);
+    const { response, tunnel, release } = answer;
+    if (tunnel && upgrade) return this.joinTunnel(context, upgrade, response, tunnel, release);
+    try {
+      if (!tunnel) return await this.relay(context, response);
+      tunnel.socket.destroy();
+      this.reply(context, strayUpgrade);
+    } finally {
+      response.destroy();
+      release();
+    }
   }
 
   /** Streams a service's answer to the client. */
-  private relay(context: Context, from: IncomingMessage): Promise<void> {
+  private async relay(context: Context, from: IncomingMessage): Promise<void> {
     const { response } = context;
     const head = this.filterHeaders(context, {
       status: from.statusCode!,
@@ -148,7 +161,7 @@ export class RequestHandler {
       headers: downstreamHeaders(from.headers),
     });
     response.writeHead(head.status, from.statusMessage, compact(head.headers));
-    return new Promise((resolve) => {
+    await new Promise<void>((resolve) => {
       from.on('error', () => response.destroy());
       from.on('close', () => {
         if (!from.complete) response.destroy();

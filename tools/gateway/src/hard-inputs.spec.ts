@@ -225,9 +225,11 @@ describe('bodies', () => {
 describe('services that misbehave', () => {
   let service: Server;
   let act: (socket: Socket) => void;
+  const accepted = new Set<Socket>();
 
   beforeAll(async () => {
     service = createServer((socket) => {
+      accepted.add(socket);
       socket.on('error', () => undefined);
       // Health checks and a Redis client of other configured services try this port too.
       socket.once('data', (head) =>
@@ -237,12 +239,16 @@ describe('services that misbehave', () => {
     service.listen(world.state.deadPort, '127.0.0.1');
     await once(service, 'listening');
   });
-  afterAll(() => new Promise((resolve) => service.close(resolve)));
+  afterAll(async () => {
+    for (const socket of accepted) socket.destroy();
+    await new Promise((resolve) => service.close(resolve));
+  });
 
   it.each([
     ['no HTTP', 'garbage\r\n\r\n'],
     ['nothing at all', ''],
     ['half a head', 'HTTP/1.1 200 OK\r\ncontent-le'],
+    ['an upgrade that nobody asked for', 'HTTP/1.1 101 OK\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n'],
   ])('%s is 502', async (_, text) => {
     act = (socket) => socket.end(text);
     expectProblem(await world.send('/refused'), 502);
@@ -254,6 +260,23 @@ describe('services that misbehave', () => {
     act = (socket) =>
       socket.end('HTTP/1.1 403 Forbidden\r\ncontent-type: text/x\r\ncontent-length: 2\r\n\r\nno');
     expect(await world.open('/refused')).toMatchObject({ status: 403, text: 'no' });
+  });
+
+  it('a well-behaved one is asked again on the same connection', async () => {
+    let connections = 0;
+    let left = 5;
+    act = (socket) => {
+      connections += 1;
+      const answer = () => {
+        left -= 1;
+        const connection = left > 0 ? 'keep-alive' : 'close';
+        socket.write(`HTTP/1.1 200 OK\r\nconnection: ${connection}\r\ncontent-length: 2\r\n\r\nok`);
+      };
+      answer();
+      socket.on('data', answer);
+    };
+    while (left > 0) expect(await world.send('/refused')).toMatchObject({ status: 200, text: 'ok' });
+    expect(connections).toBe(1);
   });
 
   it('an answer that breaks off breaks off for the client too', async () => {
