@@ -25,6 +25,7 @@ export class World {
   presence: PresenceEntry[] = [];
   beforeSyncAnswer: () => Promise<void> = () => Promise.resolve();
   private readonly peers: Peer[] = [];
+  private readonly ids: string[] = [];
   private waiting: (() => void)[] = [];
 
   private constructor(
@@ -74,6 +75,7 @@ export class World {
     });
     const node = await startRealtime(config, { ownsProcess: false });
     this.nodes.push(node);
+    this.ids.push(config.INSTANCE_ID);
     await this.untilReady(this.nodes.length - 1);
     return node;
   }
@@ -87,6 +89,10 @@ export class World {
     const node = this.nodes[index];
     if (!node) throw new Error(`there is no node ${index}`);
     return node;
+  }
+
+  nodeId(index: number): string {
+    return this.ids[index] ?? '';
   }
 
   /** A socket that has its `ready`. */
