@@ -25,7 +25,7 @@ const boundaries = [
   {
     sourceTag: 'scope:client',
     onlyDependOnLibsWithTags: ['scope:contracts'],
-    allowedExternalImports: ['zod', 'uuid', 'socket.io-client', 'fast-check'],
+    allowedExternalImports: ['zod', 'uuid', 'socket.io-client', 'fast-check', 'esbuild'],
   },
   {
     sourceTag: 'scope:broker',

@@ -75,3 +75,7 @@ export const problem = z
   })
   .describe('RFC 9457 problem details; `code` is stable and meant for programs.');
 export type Problem = z.infer<typeof problem>;
+
+export const limitsSchema = z
+  .record(z.string(), z.number())
+  .describe('Every bound that a client can meet, by name; the unit is the last word of the name.');

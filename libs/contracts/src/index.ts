@@ -7,6 +7,7 @@ export * from './conversation';
 export * from './presence';
 export * from './notification';
 export * from './sync';
+export * from './socket-rules';
 export * from './socket';
 export * from './user';
 export * from './auth';

@@ -1,5 +1,3 @@
-import { z } from 'zod';
-
 /** Every bound that a client can meet. Served by `GET /v1/limits` and in `ready.limits`; lengths are in UTF-16 units. */
 export const limits = {
   messageBodyCharsMax: 8000,
@@ -40,7 +38,3 @@ export const limits = {
   sessionsPerUserMax: 100,
   atLeastWaitMs: 1000,
 } as const;
-
-export const limitsSchema = z
-  .record(z.string(), z.number())
-  .describe('Every bound that a client can meet, by name; the unit is the last word of the name.');

@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import { counter, id, timestamp } from './common';
+import { PROTOCOL } from './socket-rules';
+import { counter, id, limitsSchema, timestamp } from './common';
 import { conversation, member, myConversation, readPayload } from './conversation';
-import { limits, limitsSchema } from './limits';
+import { limits } from './limits';
 import {
   deleteMessagePayload,
   editMessagePayload,
@@ -12,9 +13,6 @@ import {
 import { notification } from './notification';
 import { presenceEntry, presenceStatus } from './presence';
 import { syncPayload, syncResult } from './sync';
-
-export const SOCKET_PATH = '/realtime';
-export const PROTOCOL = 1;
 
 const userIds = z.array(id).min(1).max(limits.presenceWatchMax);
 const messageReply = z.object({ message });
@@ -91,18 +89,3 @@ export const serverEvents = {
 } as const;
 export type ServerEvent = keyof typeof serverEvents;
 export type ServerPayload<E extends ServerEvent> = z.output<(typeof serverEvents)[E]>;
-
-/** Why the server closes a socket, and whether the client should come back. */
-export const closeReasons = {
-  unauthenticated: { reconnect: false },
-  session_revoked: { reconnect: false },
-  user_suspended: { reconnect: false },
-  protocol_unsupported: { reconnect: false },
-  too_many_connections: { reconnect: false },
-  payload_too_large: { reconnect: true },
-  rate_limited: { reconnect: true },
-  slow_consumer: { reconnect: true },
-  draining: { reconnect: true },
-  internal: { reconnect: true },
-} as const;
-export type CloseReason = keyof typeof closeReasons;

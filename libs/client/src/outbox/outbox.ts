@@ -197,7 +197,8 @@ export class Outbox extends Emitter<OutboxEvents> {
     try {
       this.arrived(await this.transmit(entry.request));
     } catch (error) {
-      if (!this.entries.has(entry.request.clientMessageId)) return;
+      // Arrived by an event meanwhile, or closed.
+      if (this.entries.get(entry.request.clientMessageId) !== entry) return;
       const refusal = error instanceof ParleyError ? error : new ParleyError('internal', String(error));
       entry.attempts += 1;
       if (this.isFinal(refusal, entry)) await this.refuse(entry, refusal);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { isDurable, type DurableEvent } from './durable-event';
-import { ME, OTHERS, ServerModel, type ModelEvent } from './server.model';
+import { ME, OTHERS, ServerModel, type ModelEvent } from '../testing/server.model';
 import { Store, type SyncRequest } from './store';
 import type { Message, SyncResult } from '@parley/contracts';
 

@@ -10,8 +10,7 @@ import {
   sessionParams,
   sessionsPage,
 } from '../auth';
-import { pageQuery } from '../common';
-import { limitsSchema } from '../limits';
+import { limitsSchema, pageQuery } from '../common';
 import { me, updateMeBody, user, userParams, usersPage, usersQuery } from '../user';
 import { answer, noContent, type OperationSpec } from './operation';
 

@@ -9,7 +9,7 @@ import type {
   SyncPayload,
   SyncResult,
 } from '@parley/contracts';
-import type { DurableEvent } from './durable-event';
+import type { DurableEvent } from '../store/durable-event';
 
 /** What the model tells the sockets of `ME`. */
 export type ModelEvent =
