@@ -69,7 +69,7 @@ export class LaneFeed {
   async stop(): Promise<void> {
     this.stopped = true;
     await this.consumer.stop();
-    await this.sequencer.idle();
+    // Not until everything is applied: with its database dead that would never be. The log has the rest.
     await this.sequencer.stop();
   }
 
@@ -152,7 +152,10 @@ export class LaneFeed {
     if (this.learning || before === undefined) return;
     this.epoch = undefined;
     const now = await this.learnEpoch();
-    if (now !== before) this.consumer.retake();
+    if (now === before) return;
+    // Rows of the former history must not be taken for rows of this one.
+    this.sequencer.reset();
+    this.consumer.retake();
   }
 
   private learnEpoch(): Promise<string> {

@@ -119,6 +119,19 @@ describe('RowSequencer', () => {
     expect(sequencer.position(1)).toBe(5);
   });
 
+  it('abandons what it was given when it is reset for another history', async () => {
+    const { sequencer, applied, fail } = world({ 1: 9, 2: 0 });
+    sequencer.follow(1, 0);
+    fail(3);
+    sequencer.offer([{ partition: 1, rows: [row(7)] }]); // Begins to fetch 1 to 6.
+    sequencer.offer([{ partition: 1, rows: [row(8)] }]);
+    sequencer.reset();
+    sequencer.follow(1, 6);
+    await sequencer.idle();
+    expect(applied[1]).toEqual([]);
+    expect(sequencer.position(1)).toBe(6);
+  });
+
   it('jumps to the head when too much is missing and it may', async () => {
     const { sequencer, applied, jumps } = world({ 1: 5000, 2: 0 }, { rowsMax: 1000 });
     sequencer.follow(1, 10);

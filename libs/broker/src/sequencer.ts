@@ -42,6 +42,8 @@ export class RowSequencer {
   private behind = new Set<number>();
   private running?: Promise<void>;
   private stopped = false;
+  /** Rises with every reset; what was begun before is abandoned. */
+  private generation = 0;
 
   private readonly sleep: (ms: number) => Promise<unknown>;
 
@@ -96,6 +98,13 @@ export class RowSequencer {
     this.wake();
   }
 
+  /** Forgets everything: what was offered, what is being tried, and every position. For another history of the log. */
+  reset(): void {
+    for (const partition of [...this.applied.keys()]) this.unfollow(partition);
+    for (const { done } of this.offered.splice(0)) done?.();
+    this.generation += 1;
+  }
+
   /** Resolves when everything offered so far is applied. */
   async idle(): Promise<void> {
     while (this.running) await this.running;
@@ -125,7 +134,12 @@ export class RowSequencer {
     }
   }
 
+  private isCurrent(generation: number): boolean {
+    return !this.stopped && generation === this.generation;
+  }
+
   private async applyInOrder(offered: PartitionRows[]): Promise<void> {
+    const { generation } = this;
     let batch = new Map<number, PartitionRows>();
     for (const { partition, rows } of offered) {
       for (const row of rows) {
@@ -140,6 +154,7 @@ export class RowSequencer {
           batch = new Map();
           this.options.onGap?.(partition, row.position - next);
           await this.fetch(partition, row.position - 1);
+          if (!this.isCurrent(generation)) return;
           if ((this.applied.get(partition) ?? Infinity) + 1 !== row.position) continue;
         }
         const target = batch.get(partition) ?? { partition, rows: [] };
@@ -152,11 +167,13 @@ export class RowSequencer {
 
   /** Applies what the log has after the applied position, at least up to `to` where the log has it. */
   private async fetch(partition: number, to: number): Promise<void> {
-    for (let waitMs = RETRY_MS_MIN; !this.stopped;) {
+    const { generation } = this;
+    for (let waitMs = RETRY_MS_MIN; this.isCurrent(generation);) {
       const after = this.applied.get(partition);
       if (after === undefined || after >= to) return;
       try {
         const { head, rows } = await this.options.replay(partition, after, REPLAY_PAGE);
+        if (!this.isCurrent(generation)) return;
         this.heads.set(partition, Math.max(head, this.heads.get(partition) ?? 0));
         const { jump } = this.options;
         if (jump && head - after > jump.rowsMax) {
@@ -182,13 +199,14 @@ export class RowSequencer {
   }
 
   private async commit(batch: Map<number, PartitionRows>): Promise<void> {
-    for (let waitMs = RETRY_MS_MIN; !this.stopped; waitMs = Math.min(waitMs * 2, RETRY_MS_MAX)) {
+    const { generation } = this;
+    for (let waitMs = RETRY_MS_MIN; this.isCurrent(generation); waitMs = Math.min(waitMs * 2, RETRY_MS_MAX)) {
       // Those given up meanwhile are somebody else's now.
       const partitions = [...batch.values()].filter(({ partition }) => this.applied.has(partition));
       if (partitions.length === 0) return;
       try {
         await this.options.apply(partitions);
-        this.advance(partitions);
+        if (this.isCurrent(generation)) this.advance(partitions);
         return;
       } catch (error) {
         this.options.logger.warn({ error: String(error) }, 'feed: cannot apply rows, trying again');
