@@ -48,6 +48,8 @@ export class RealtimeNode
   implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown
 {
   private starting?: Promise<void>;
+  /** Lanes change hands now and then; only at first does it matter that they are not taken yet. */
+  private hasFeed = false;
 
   constructor(private readonly parts: NodeParts) {
     const { broker, cluster, health, log } = parts;
@@ -55,7 +57,8 @@ export class RealtimeNode
       if (!broker.connected) throw new Error('The broker is away.');
     });
     health.register('log', async () => {
-      if (log.epoch === undefined) throw new Error('The heads of the log are not known yet.');
+      this.hasFeed ||= log.epoch !== undefined && parts.relay.takesItsShare();
+      if (!this.hasFeed || log.epoch === undefined) throw new Error('The log is not followed yet.');
     });
     // Own sockets are served without it, others' a little later.
     health.register('redis', () => cluster.redis.ping(), { critical: false });

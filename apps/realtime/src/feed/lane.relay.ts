@@ -1,5 +1,5 @@
-import { LaneConsumer, type Broker, type Membership } from '@parley/broker';
-import { queues, type EventEnvelope } from '@parley/contracts';
+import { assign, LaneConsumer, type Broker, type Membership } from '@parley/broker';
+import { LANES, queues, type EventEnvelope } from '@parley/contracts';
 import type { Cluster } from '../socket/cluster';
 import type { NodeLog } from './node-log';
 
@@ -16,7 +16,7 @@ export class LaneRelay {
   private aloneFromMs = Infinity;
 
   constructor(
-    broker: Broker,
+    private readonly broker: Broker,
     private readonly membership: Membership,
     private readonly cluster: Cluster,
     private readonly log: NodeLog,
@@ -38,6 +38,16 @@ export class LaneRelay {
   start(): void {
     this.aloneFromMs = performance.now() + ACQUAINTED_MS;
     this.consumer.start();
+  }
+
+  /** Whether this node takes the lanes that fall to it. */
+  takesItsShare(): boolean {
+    const taken = new Set(this.consumer.lanes());
+    const owners = assign(LANES, this.membership.instances('realtime'));
+    return (
+      owners.length > 0 &&
+      owners.every((id, lane) => id !== this.broker.options.instanceId || taken.has(lane))
+    );
   }
 
   /** The other nodes take over. */

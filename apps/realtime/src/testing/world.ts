@@ -136,6 +136,11 @@ export class World {
     }
   }
 
+  /** Resolves once the node's metrics have this line. */
+  async untilMetric(node: number, line: string): Promise<void> {
+    while (!(await (await fetch(`${this.node(node).url}/metrics`)).text()).includes(line)) await delay(20);
+  }
+
   async stop(): Promise<void> {
     await Promise.all(this.clients.map((client) => client.close()));
     await Promise.all(this.nodes.map((node) => node.close()));
