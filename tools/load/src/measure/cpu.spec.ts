@@ -1,11 +1,18 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { CpuMeter, parseStat, readProcesses, treeUs } from './cpu';
+import { CpuMeter, parseMachine, parseStat, readProcesses, treeUs } from './cpu';
 
 describe('parseStat', () => {
   it('reads a line whose name contains brackets and spaces', () => {
     const line = `77 (a (b) c) S 5 77 77 0 -1 4194304 1 2 3 4 120 30 7 8 20 0 11 0 9 1 2 3`;
     expect(parseStat(line)).toEqual({ pid: 77, parent: 5, ownUs: 1_500_000, reapedUs: 150_000 });
+  });
+});
+
+describe('parseMachine', () => {
+  it('tells work from waiting, over all cores', () => {
+    const text = 'cpu  10 1 5 100 20 2 3 4 0 0\ncpu0 1 2 3 4\n';
+    expect(parseMachine(text)).toEqual({ busyUs: 250_000, idleUs: 1_200_000 });
   });
 });
 
@@ -31,8 +38,10 @@ describe('CpuMeter', () => {
     try {
       const meter = new CpuMeter(new Map([['child', [child.pid as number]]]));
       await once(child.stdout, 'data');
-      expect(meter.used().get('child')).toBeGreaterThanOrEqual(500_000);
-      expect(meter.used().get('generator')).toBeGreaterThan(0);
+      const { byName, elsewhere, idle } = meter.used();
+      expect(byName.get('child')).toBeGreaterThanOrEqual(500_000);
+      expect(byName.get('generator')).toBeGreaterThan(0);
+      expect(elsewhere + idle).toBeLessThan(1);
     } finally {
       child.kill();
       await once(child, 'exit');

@@ -55,19 +55,55 @@ export function readProcesses(): ProcessTimes[] {
     });
 }
 
+/** CPU time of the whole machine since it started, all cores together, in µs. */
+export interface MachineTimes {
+  busyUs: number;
+  idleUs: number;
+}
+
+/** Reads the first line of a /proc/stat. */
+export function parseMachine(text: string): MachineTimes {
+  const [user = 0, nice = 0, system = 0, idle = 0, ioWait = 0, irq = 0, softIrq = 0, steal = 0] = text
+    .slice(0, text.indexOf('\n'))
+    .split(/\s+/)
+    .slice(1)
+    .map(Number);
+  return {
+    busyUs: (user + nice + system + irq + softIrq + steal) * TICK_US,
+    idleUs: (idle + ioWait) * TICK_US,
+  };
+}
+
+/** What one measured while took. */
+export interface CpuUse {
+  /** In µs, by name; this process is `generator`. */
+  byName: Map<string, number>;
+  /** Shares of all cores, from 0 to 1: taken by what has nothing to do with the measurement, and by nobody. */
+  elsewhere: number;
+  idle: number;
+}
+
 /** The CPU time of named process trees, and of this process, between two moments. */
 export class CpuMeter {
   private readonly before: Map<string, number>;
+  private readonly machine = readMachine();
 
   /** @param pids process ids by name; several of one name are added up. */
   constructor(private readonly pids: ReadonlyMap<string, number[]>) {
     this.before = this.read();
   }
 
-  /** CPU time since construction, in µs, by name; this process is `generator`. */
-  used(): Map<string, number> {
-    const now = this.read();
-    return new Map([...now].map(([name, us]) => [name, us - (this.before.get(name) ?? 0)]));
+  /** What was used since construction. */
+  used(): CpuUse {
+    const machine = readMachine();
+    const byName = new Map(
+      [...this.read()].map(([name, us]) => [name, us - (this.before.get(name) ?? 0)] as const),
+    );
+    const busyUs = machine.busyUs - this.machine.busyUs;
+    const idleUs = machine.idleUs - this.machine.idleUs;
+    const ownUs = [...byName.values()].reduce((sum, us) => sum + us, 0);
+    const totalUs = Math.max(1, busyUs + idleUs);
+    return { byName, elsewhere: Math.max(0, busyUs - ownUs) / totalUs, idle: idleUs / totalUs };
   }
 
   private read(): Map<string, number> {
@@ -79,4 +115,8 @@ export class CpuMeter {
     const own = process.cpuUsage();
     return new Map([...byName, ['generator', own.user + own.system]]);
   }
+}
+
+function readMachine(): MachineTimes {
+  return parseMachine(readFileSync('/proc/stat', 'utf8'));
 }

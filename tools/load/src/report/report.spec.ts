@@ -13,6 +13,8 @@ const result: ScenarioResult = {
   ack: latency,
   delivery: latency,
   cpuUs: { messaging: 1000, realtime: 3000, generator: 500 },
+  cpuElsewhere: 0.25,
+  cpuIdle: 0.1,
   ackedInWindow: 100,
   deliveredInWindow: 200,
   acked: 110,

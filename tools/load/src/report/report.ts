@@ -28,7 +28,7 @@ export function report(results: ScenarioResult[], scenarios: Scenario[]): string
 function throughput(results: ScenarioResult[], aimsOf: (name: string) => Aims): string {
   const headings = ['scenario', 'door', 'acked/s', 'deliveries/s', 'ack p50', 'p99', 'p99.9', 'delivery p50'];
   return table(
-    [...headings, 'p99', 'refused', 'aims'],
+    [...headings, 'p99', 'refused', 'elsewhere %', 'idle %', 'aims'],
     results.map((result) => [
       result.scenario,
       result.door,
@@ -42,6 +42,8 @@ function throughput(results: ScenarioResult[], aimsOf: (name: string) => Aims): 
       Object.entries(result.refusals)
         .map(([code, count]) => `${code} ${count}`)
         .join(' ') || '0',
+      (100 * result.cpuElsewhere).toFixed(0),
+      (100 * result.cpuIdle).toFixed(0),
       result.door === 'realtime' ? judge(result, aimsOf(result.scenario)) : '',
     ]),
   );

@@ -44,6 +44,9 @@ export interface ScenarioResult {
   delivery: LatencySummary;
   /** CPU microseconds by process, over the window. */
   cpuUs: Record<string, number>;
+  /** Shares of all cores, from 0 to 1: taken by programs that are no part of this, and by nobody. */
+  cpuElsewhere: number;
+  cpuIdle: number;
   ackedInWindow: number;
   deliveredInWindow: number;
   acked: number;
@@ -84,7 +87,7 @@ export async function runScenario(
   await delay(durationMs);
   const endUs = nowUs();
   tally.closeWindow(endUs);
-  const cpuUs = Object.fromEntries(meter.used());
+  const cpu = meter.used();
   pace.stop();
   await target.onWindow?.end();
 
@@ -113,7 +116,9 @@ export async function runScenario(
     deliveriesPerSecond: tally.deliveredInWindow / seconds,
     ack: tally.ackLatency.summary(),
     delivery: tally.deliveryLatency.summary(),
-    cpuUs,
+    cpuUs: Object.fromEntries(cpu.byName),
+    cpuElsewhere: cpu.elsewhere,
+    cpuIdle: cpu.idle,
     ackedInWindow: tally.ackedInWindow,
     deliveredInWindow: tally.deliveredInWindow,
     acked: tally.acked,
