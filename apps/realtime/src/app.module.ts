@@ -10,14 +10,7 @@ import {
   type Subscription,
 } from '@parley/broker';
 import { queues } from '@parley/contracts';
-import {
-  activeContext,
-  getLogger,
-  HealthRegistry,
-  makeContext,
-  runInContext,
-  TokenVerifier,
-} from '@parley/service';
+import { brokerSettings, HealthRegistry, TokenVerifier } from '@parley/service';
 import { CONFIG, type Config } from './config';
 import { Handlers } from './event/handlers';
 import { Router } from './event/router';
@@ -129,14 +122,9 @@ function brokerModule(config: Config): DynamicModule {
     keys,
   });
   return BrokerModule.forRoot({
+    ...brokerSettings(config),
     service: 'realtime',
-    url: config.AMQP_URL,
     instanceId,
-    logger: getLogger('Broker'),
-    trace: {
-      current: () => activeContext()?.traceparent,
-      run: (traceparent, handle) => runInContext(makeContext({ traceparent }), handle),
-    },
     serves: { subscriptions: [inbox('accounts', '#'), inbox('users', ''), inbox('presence', '')] },
   });
 }

@@ -100,7 +100,7 @@ describe('delivery', () => {
   });
 
   it('counts deliveries, acknowledgements and sockets', async () => {
-    const text = await (await fetch(`${world.node(0).url}/metrics`)).text();
+    const text = await world.metrics(0);
     expect(text).toMatch(/realtime_deliveries_total [1-9]/);
     expect(text).toMatch(/realtime_ack_seconds_count\{event="message:send"\} [1-9]/);
     expect(text).toMatch(/realtime_client_events_total\{event="message:send",outcome="ok"\} [1-9]/);

@@ -191,19 +191,22 @@ describe('bad input', () => {
     const flood = world.messaging.log.create('group', [reader]).id;
     await client.take('42["conversation:created"');
     client.ws.pause();
-    const closed = world.untilMetric(0, 'realtime_closed_total{reason="slow_consumer"} 1');
-    for (let i = 0; i < 3_000; i += 1) {
-      world.messaging.log.send({
-        conversationId: flood,
-        actorId: reader,
-        clientMessageId: `m${i}`,
-        body: 'x'.repeat(4_000),
-        format: 'plain',
-        mentions: [],
-        attachments: [],
-      });
+    let count = 0;
+    const isClosed = async (): Promise<boolean> =>
+      (await world.metrics(0)).includes('realtime_closed_total{reason="slow_consumer"} 1');
+    while (!(await isClosed())) {
+      for (let i = 0; i < 100; i += 1) {
+        world.messaging.log.send({
+          conversationId: flood,
+          actorId: reader,
+          clientMessageId: `m${(count += 1)}`,
+          body: 'x'.repeat(8_000),
+          format: 'plain',
+          mentions: [],
+          attachments: [],
+        });
+      }
     }
-    await closed;
     await world.untilConnections(reader, world.nodeId(0), 0);
     client.ws.terminate();
   });

@@ -136,9 +136,8 @@ export class World {
     }
   }
 
-  /** Resolves once the node's metrics have this line. */
-  async untilMetric(node: number, line: string): Promise<void> {
-    while (!(await (await fetch(`${this.node(node).url}/metrics`)).text()).includes(line)) await delay(20);
+  async metrics(node: number): Promise<string> {
+    return (await fetch(`${this.node(node).url}/metrics`)).text();
   }
 
   async stop(): Promise<void> {
