@@ -1,0 +1,55 @@
+// Makes what a deployment must not share with any other: passwords and signing keys.
+//   node docker/secrets.mjs [FOLDER]          default docker/secrets; keeps what is there
+//   node docker/secrets.mjs --keys-only FOLDER
+// Files: <service>.password, <what>.url for the apps, <service>.conf for the servers, public.jwks.json, private.jwks.json.
+import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const { values, positionals } = parseArgs({
+  options: { 'keys-only': { type: 'boolean', default: false } },
+  allowPositionals: true,
+});
+const folder = resolve(positionals[0] ?? fileURLToPath(new URL('./secrets', import.meta.url)));
+mkdirSync(folder, { recursive: true, mode: 0o700 });
+
+makeKeys();
+if (!values['keys-only']) makePasswords();
+console.log(`The secrets are in ${folder}.`);
+
+/** One ES256 key pair, both halves as JWKS. The first private key signs. */
+function makeKeys() {
+  if (existsSync(join(folder, 'private.jwks.json'))) return;
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const jwk = { ...privateKey.export({ format: 'jwk' }), kid: randomUUID(), alg: 'ES256', use: 'sig' };
+  const { d: _private, ...publicJwk } = jwk;
+  write('public.jwks.json', `${JSON.stringify({ keys: [publicJwk] }, null, 2)}\n`);
+  write('private.jwks.json', `${JSON.stringify({ keys: [jwk] }, null, 2)}\n`);
+}
+
+/** Hexadecimal, so that an address can hold them as they are. */
+function makePasswords() {
+  const password = Object.fromEntries(
+    ['postgres', 'redis', 'rabbitmq', 'grafana'].map((service) => [service, keep(service)]),
+  );
+  write('database.url', `postgres://parley:${password.postgres}@postgres:5432/parley`);
+  write('redis.url', `redis://:${password.redis}@redis:6379`);
+  write('amqp.url', `amqp://parley:${password.rabbitmq}@rabbitmq:5672`);
+  write('redis.conf', `requirepass ${password.redis}\n`);
+  write('rabbitmq.conf', `default_user = parley\ndefault_pass = ${password.rabbitmq}\n`);
+}
+
+function keep(service) {
+  const file = join(folder, `${service}.password`);
+  if (!existsSync(file)) write(`${service}.password`, randomBytes(24).toString('hex'));
+  return readFileSync(file, 'utf8').trim();
+}
+
+/** Readable by the containers' own users, who are not ours; the folder lets in nobody else. */
+function write(name, content) {
+  const file = join(folder, name);
+  writeFileSync(file, content);
+  chmodSync(file, 0o644);
+}
