@@ -1,0 +1,149 @@
+// `npm run check:compose`: the Compose files follow Compose's schema, and what they say fits to the apps: settings, start
+// order, time to drain, limits, secrets that docker/secrets.mjs makes.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import { APPS, APPS_WITH_TABLES } from './apps.mjs';
+import { checkEnvironment, milliseconds } from './settings.mjs';
+import { workspace } from '../local/prepare.mjs';
+
+const folder = join(workspace, 'docker');
+const names = readdirSync(folder).filter((name) => /^compose\..*yml$/.test(name));
+const files = Object.fromEntries(
+  names.map((name) => [name, parse(read(name), { merge: true, uniqueKeys: true })]),
+);
+const main = files['compose.yml'];
+const included = main.include.map((name) => files[name]);
+const services = Object.assign({}, ...included.map((one) => one.services), main.services);
+const secrets = Object.assign({}, ...included.map((one) => one.secrets), main.secrets);
+const findings = [
+  ...lint(),
+  ...APPS.flatMap(app),
+  ...APPS_WITH_TABLES.flatMap(migration),
+  ...Object.entries(services).flatMap(([name, service]) => anyService(name, service)),
+  ...secretFiles(),
+  ...scaled(),
+];
+for (const finding of findings) console.log(`docker/${finding}`);
+process.exit(findings.length > 0 ? 1 : 0);
+
+function lint() {
+  const disabled = [
+    // Order is by meaning here.
+    'service-keys-order',
+    'services-alphabetical-order',
+    'service-dependencies-alphabetical-order',
+    'top-level-properties-order',
+    // The image is what the build is called, so that a registry's can be used instead.
+    'no-build-and-image',
+    // The address is a variable with loopback as its default.
+    'no-unbound-port-interfaces',
+  ];
+  const args = [...names.map((name) => join(folder, name)), '--max-warnings', '0'];
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [
+      join(workspace, 'node_modules/dclint/bin/dclint.cjs'),
+      ...args,
+      ...disabled.flatMap((rule) => ['--disable-rule', rule]),
+    ],
+    { encoding: 'utf8' },
+  );
+  return status === 0 ? [] : [`compose: dclint says\n${stdout}${stderr}`];
+}
+
+/** Its settings are right, it has the time to drain, and it starts after what it needs. */
+function app(name) {
+  const service = services[name];
+  if (!service) return [`compose.yml: there is no service ${name}`];
+  const { findings: wrong, config } = checkEnvironment(name, defaults(service.environment));
+  const found = wrong.map((text) => `compose.yml: ${name}: ${text}`);
+  if (!config) return found;
+  if (milliseconds(service.stop_grace_period) <= config.DRAIN_TIMEOUT_MS + config.DRAIN_GRACE_MS)
+    found.push(`compose.yml: ${name}: stop_grace_period is not longer than draining may take`);
+  const needs = {
+    rabbitmq: config.AMQP_URL,
+    redis: config.REDIS_URL,
+    postgres: config.DATABASE_URL,
+    [`migrate-${name}`]: APPS_WITH_TABLES.includes(name),
+  };
+  for (const [server, needed] of Object.entries(needs))
+    if (Boolean(needed) !== Boolean(service.depends_on?.[server]))
+      found.push(`compose.yml: ${name}: should${needed ? '' : ' not'} depend on ${server}`);
+  if (services['kong-config'].environment[`${name.toUpperCase()}_TARGETS`] !== `${name}:3000`)
+    found.push(`compose.yml: kong-config: has no address of ${name}`);
+  if (!service.read_only || !service.cap_drop?.includes('ALL'))
+    found.push(`compose.yml: ${name}: may write or keeps capabilities`);
+  return found;
+}
+
+function migration(name) {
+  const service = services[`migrate-${name}`];
+  if (!service) return [`compose.yml: there is no service migrate-${name}`];
+  const same = service.image === services[name].image && service.command.join(' ') === 'node dist/migrate.js';
+  return same ? [] : [`compose.yml: migrate-${name}: does not run the migrations of its app's image`];
+}
+
+function anyService(name, service) {
+  const found = [];
+  const pinned = /:v?\d+(\.\d+)+/.test(service.image) || service.image.endsWith(':${VERSION:-local}');
+  if (!pinned) found.push(`the image ${service.image} is not pinned`);
+  const { limits } = service.deploy?.resources ?? {};
+  if (!limits?.cpus || !limits?.memory) found.push('has no limits of CPU and memory');
+  if (!service.healthcheck && !service.image.startsWith('parley/')) found.push('has no health check');
+  if (!service.restart) found.push('says nothing about restarts');
+  for (const secret of service.secrets ?? [])
+    if (!secrets[secret.source ?? secret]) found.push(`secret ${secret.source ?? secret} is not declared`);
+  for (const volume of service.volumes ?? []) {
+    const source = volume.split(':')[0];
+    if (source.startsWith('.') && !existsSync(join(folder, source))) found.push(`${source} is not there`);
+  }
+  for (const value of Object.values(service.environment ?? {})) {
+    const secret = /^\/run\/secrets\/(\w+)$/.exec(value)?.[1];
+    if (secret && !(service.secrets ?? []).includes(secret)) found.push(`is not given the secret ${secret}`);
+  }
+  return found.map((text) => `compose: ${name}: ${text}`);
+}
+
+/** Every secret's file is one that docker/secrets.mjs makes, and no two runs make the same. */
+function secretFiles() {
+  const [first, second] = [makeSecrets(), makeSecrets()];
+  return Object.entries(secrets).flatMap(([name, { file }]) => {
+    const made = file.replace('./secrets/', '');
+    if (!first[made]) return [`secrets.mjs: does not make ${file} for ${name}`];
+    return first[made] === second[made] ? [`secrets.mjs: ${made} is always the same`] : [];
+  });
+}
+
+function makeSecrets() {
+  const target = mkdtempSync(join(tmpdir(), 'parley-secrets-'));
+  try {
+    const { status, stderr } = spawnSync(process.execPath, [join(folder, 'secrets.mjs'), target]);
+    if (status !== 0) throw new Error(`docker/secrets.mjs failed: ${stderr}`);
+    return Object.fromEntries(
+      readdirSync(target).map((name) => [name, readFileSync(join(target, name), 'utf8')]),
+    );
+  } finally {
+    rmSync(target, { recursive: true });
+  }
+}
+
+function scaled() {
+  const replicas = files['compose.scaled.yml'].services;
+  return APPS.filter((name) => !(replicas[name]?.deploy.replicas > 1)).map(
+    (name) => `compose.scaled.yml: ${name} has no second instance`,
+  );
+}
+
+/** Compose's `${NAME:-default}` with no variable given. */
+function defaults(environment) {
+  return Object.fromEntries(
+    Object.entries(environment).map(([name, value]) => [name, value.replace(/\$\{\w+:-([^}]*)\}/g, '$1')]),
+  );
+}
+
+function read(name) {
+  return readFileSync(join(folder, name), 'utf8');
+}
