@@ -1,12 +1,17 @@
 // Runs once per jest run that holds a spec of this project: starts the whole system in a process of its own, which
-// stops it again at the end of the run, or when jest itself is gone. The workspace must be built.
-const { fork } = require('node:child_process');
+// stops it again at the end of the run, or when jest itself is gone. Builds what changed before: apps run from dist.
+const { execFileSync, fork } = require('node:child_process');
 const { join } = require('node:path');
+const { pathToFileURL } = require('node:url');
 const sharedSetup = require('../../../libs/testing/jest/global-setup.js');
 
 module.exports = async () => {
   // Each project of a run has a setup of its own; the servers' directory is made by whichever comes first.
   if (!process.env.PARLEY_TEST_DIR) sharedSetup();
+  const { href } = pathToFileURL(join(__dirname, '../../../tools/local/prepare.mjs'));
+  execFileSync(process.execPath, ['-e', `import('${href}').then(({ prepare }) => prepare())`], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
   const keeper = fork(join(__dirname, '../src/system/keeper.ts'), {
     execArgv: [
       '--conditions=@parley/source',

@@ -59,6 +59,7 @@ export class ParleyClient {
   private readonly snapshots?: Snapshots;
   private readonly device?: string;
   private erasing?: Promise<void>;
+  private isClosed = false;
 
   constructor(options: ParleyClientOptions) {
     const environment = (this.environment = environmentOf(options));
@@ -141,6 +142,7 @@ export class ParleyClient {
    * this client, not for want of a network.
    */
   async connect(): Promise<void> {
+    if (this.isClosed) throw new Error('This client was closed.');
     if (this.realtime.ready) return;
     const outcome = this.realtime.once('status', ({ state }) => state === 'ready' || state === 'stopped');
     this.realtime.start();
@@ -153,10 +155,11 @@ export class ParleyClient {
     this.realtime.stop();
   }
 
-  /** Leaves the socket and every timer, and keeps what is to be kept, so that the process can end. */
+  /** Leaves the socket and every timer for good, and keeps what is to be kept, so that the process can end. */
   async close(): Promise<void> {
+    this.isClosed = true;
     this.disconnect();
-    this.session.stop();
+    this.session.close();
     await this.snapshots?.flush();
   }
 

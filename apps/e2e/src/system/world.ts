@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { ParleyClient, type ParleyClientOptions, type SessionUser } from '@parley/client';
+import { setTimeout as delay } from 'node:timers/promises';
+import { ParleyClient, ParleyError, type ParleyClientOptions, type SessionUser } from '@parley/client';
 
 /** Address of the gateway of the system that this run started. */
 export function gatewayUrl(): string {
@@ -32,13 +33,23 @@ export function newClient(options: Partial<ParleyClientOptions> = {}): ParleyCli
 export async function person(name: string, options: Partial<ParleyClientOptions> = {}): Promise<Person> {
   const client = newClient(options);
   const username = `${name}-${randomUUID().slice(0, 12)}`;
-  const user = await client.register({
-    email: `${username}@example.com`,
-    username,
-    password: PASSWORD,
-    displayName: name,
-  });
+  const user = await registered(client, username, name);
   return { client, user, password: PASSWORD };
+}
+
+/** On a busy machine a service may answer that it is away: to be repeated, as any program would. */
+async function registered(client: ParleyClient, username: string, displayName: string): Promise<SessionUser> {
+  const email = `${username}@example.com`;
+  for (;;) {
+    try {
+      return await client.register({ email, username, password: PASSWORD, displayName });
+    } catch (error) {
+      if (!(error instanceof ParleyError)) throw error;
+      if (error.code === 'conflict') return client.login({ login: username, password: PASSWORD });
+      if (error.code !== 'unavailable') throw error;
+      await delay(error.retryAfterMs ?? 500);
+    }
+  }
 }
 
 /** The same, connected and in step. */

@@ -42,6 +42,7 @@ export class Session extends Emitter<SessionEvents> {
   private renewing?: Promise<void>;
   private timer?: unknown;
   private failures = 0;
+  private isClosed = false;
 
   constructor(
     private readonly environment: Environment,
@@ -94,14 +95,19 @@ export class Session extends Emitter<SessionEvents> {
   /** Forgets the session here; the server is not told. */
   async end(reason: SignedOutReason): Promise<void> {
     if (!this.held) return;
-    this.stop();
+    this.unschedule();
     this.held = undefined;
     await this.environment.storage.delete(KEY);
     this.emit('signedOut', { reason });
   }
 
-  /** Stops renewing without being asked; the session stays in storage. */
-  stop(): void {
+  /** Never renews again without being asked; the session stays in storage. */
+  close(): void {
+    this.isClosed = true;
+    this.unschedule();
+  }
+
+  private unschedule(): void {
     this.environment.clock.clearTimeout(this.timer);
     this.timer = undefined;
   }
@@ -160,8 +166,8 @@ export class Session extends Emitter<SessionEvents> {
   }
 
   private schedule(): void {
-    this.stop();
-    if (!this.held) return;
+    this.unschedule();
+    if (!this.held || this.isClosed) return;
     const { clock, random, logger } = this.environment;
     const afterFailure = this.failures > 0 ? backoffMs(this.failures, REFRESH_BACKOFF, random) : 0;
     const delayMs = Math.max(this.held.refreshAt - clock.now(), afterFailure, 0);
