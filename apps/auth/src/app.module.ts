@@ -9,15 +9,12 @@ import { InjectDataSource, TypeOrmModule } from '@nestjs/typeorm';
 import { Broker, BrokerModule } from '@parley/broker';
 import { unavailable } from '@parley/contracts';
 import {
-  HealthRegistry,
-  TokenVerifier,
-  activeContext,
+  brokerSettings,
   closeRedis,
   createRedis,
   databaseCheck,
-  getLogger,
-  makeContext,
-  runInContext,
+  HealthRegistry,
+  TokenVerifier,
   typeormOptions,
 } from '@parley/service';
 import { Redis } from 'ioredis';
@@ -58,14 +55,8 @@ export class AppModule implements OnModuleInit, OnApplicationShutdown {
         TypeOrmModule.forRoot(typeormOptions(databaseSettings(config))),
         TypeOrmModule.forFeature([UserRow, CredentialRow, SessionRow]),
         BrokerModule.forRoot({
-          url: config.AMQP_URL,
+          ...brokerSettings(config),
           service: 'auth',
-          instanceId: config.INSTANCE_ID,
-          logger: getLogger('Broker'),
-          trace: {
-            current: () => activeContext()?.traceparent,
-            run: (traceparent, handle) => runInContext(makeContext({ traceparent }), handle),
-          },
           serves: { queries: true },
         }),
       ],

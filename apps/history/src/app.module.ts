@@ -1,15 +1,7 @@
 import { type DynamicModule, Inject, Module, type OnModuleInit } from '@nestjs/common';
 import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
 import { BrokerModule } from '@parley/broker';
-import {
-  activeContext,
-  databaseCheck,
-  getLogger,
-  HealthRegistry,
-  makeContext,
-  runInContext,
-  typeormOptions,
-} from '@parley/service';
+import { brokerSettings, databaseCheck, HealthRegistry, typeormOptions } from '@parley/service';
 import type { DataSource } from 'typeorm';
 import { MemberDirectory } from './access/member.directory';
 import { ReadAccess } from './access/read.access';
@@ -49,14 +41,8 @@ export class AppModule implements OnModuleInit {
         TypeOrmModule.forRoot(typeormOptions(settings)),
         TypeOrmModule.forRoot({ ...typeormOptions({ ...settings, poolMax }), name }),
         BrokerModule.forRoot({
-          url: config.AMQP_URL,
+          ...brokerSettings(config),
           service: 'history',
-          instanceId: config.INSTANCE_ID,
-          logger: getLogger('Broker'),
-          trace: {
-            current: () => activeContext()?.traceparent,
-            run: (traceparent, handle) => runInContext(makeContext({ traceparent }), handle),
-          },
           serves: { queries: true },
         }),
       ],

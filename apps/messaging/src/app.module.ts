@@ -8,13 +8,11 @@ import {
 import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
 import { Broker, BrokerModule, Publisher, Requester } from '@parley/broker';
 import {
-  activeContext,
+  brokerSettings,
   databaseCheck,
   getLogger,
   HealthRegistry,
-  makeContext,
   pgPool,
-  runInContext,
   typeormOptions,
 } from '@parley/service';
 import type { DataSource } from 'typeorm';
@@ -63,14 +61,8 @@ export class AppModule implements OnModuleInit, OnApplicationShutdown {
         connection(logConnections),
         connection(leaseConnections),
         BrokerModule.forRoot({
-          url: config.AMQP_URL,
+          ...brokerSettings(config),
           service: 'messaging',
-          instanceId: config.INSTANCE_ID,
-          logger: getLogger('Broker'),
-          trace: {
-            current: () => activeContext()?.traceparent,
-            run: (traceparent, handle) => runInContext(makeContext({ traceparent }), handle),
-          },
           serves: { queries: true, commands: true },
         }),
       ],

@@ -2,16 +2,7 @@ import { type DynamicModule, Inject, Module, type OnModuleInit } from '@nestjs/c
 import { TypeOrmModule, getDataSourceToken } from '@nestjs/typeorm';
 import { Broker, BrokerModule } from '@parley/broker';
 import { queues } from '@parley/contracts';
-import {
-  HealthRegistry,
-  activeContext,
-  databaseCheck,
-  getLogger,
-  makeContext,
-  pgPool,
-  runInContext,
-  typeormOptions,
-} from '@parley/service';
+import { brokerSettings, databaseCheck, HealthRegistry, pgPool, typeormOptions } from '@parley/service';
 import type { DataSource } from 'typeorm';
 import type { Config } from './config';
 import { databaseSettings, feedConnections } from './database';
@@ -45,14 +36,8 @@ export class AppModule implements OnModuleInit {
         TypeOrmModule.forRoot(options),
         TypeOrmModule.forRoot({ ...feedOptions, name: feedConnections.name }),
         BrokerModule.forRoot({
+          ...brokerSettings(config),
           service: 'notification',
-          url: config.AMQP_URL,
-          instanceId: config.INSTANCE_ID,
-          logger: getLogger('Broker'),
-          trace: {
-            current: () => activeContext()?.traceparent,
-            run: (traceparent, handle) => runInContext(makeContext({ traceparent }), handle),
-          },
           serves: {
             subscriptions: [
               { exchange: 'accounts', queue: queues.accounts('notification'), keys: ['user.changed'] },

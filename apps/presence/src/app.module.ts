@@ -1,15 +1,7 @@
 import { Inject, Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
 import { Broker, BrokerModule } from '@parley/broker';
 import { queues } from '@parley/contracts';
-import {
-  HealthRegistry,
-  activeContext,
-  closeRedis,
-  createRedis,
-  getLogger,
-  makeContext,
-  runInContext,
-} from '@parley/service';
+import { brokerSettings, closeRedis, createRedis, HealthRegistry } from '@parley/service';
 import { Redis } from 'ioredis';
 import { ChangesPublisher } from './changes.publisher';
 import type { Config } from './config';
@@ -38,14 +30,8 @@ export class AppModule implements OnApplicationShutdown {
       module: AppModule,
       imports: [
         BrokerModule.forRoot({
+          ...brokerSettings(config),
           service: 'presence',
-          url: config.AMQP_URL,
-          instanceId: config.INSTANCE_ID,
-          logger: getLogger('Broker'),
-          trace: {
-            current: () => activeContext()?.traceparent,
-            run: (traceparent, handle) => runInContext(makeContext({ traceparent }), handle),
-          },
           serves: {
             queries: true,
             subscriptions: [{ exchange: 'connections', queue: queues.connections(), keys: ['connection'] }],

@@ -1,7 +1,7 @@
-import { Controller, UseFilters } from '@nestjs/common';
+import { Controller } from '@nestjs/common';
 import { EventPattern, MessagePattern, Payload } from '@nestjs/microservices';
 import { connectionEvent, exchanges, type QueryData } from '@parley/contracts';
-import { ProblemFilter, Public, getLogger } from '@parley/service';
+import { Public, getLogger } from '@parley/service';
 import { connectionEvents } from './presence.metrics';
 import { PresenceService } from './presence.service';
 import { PresenceStore } from './presence.store.redis';
@@ -10,7 +10,6 @@ const log = getLogger('PresenceConsumer');
 
 /** What other services ask and tell over the broker. Realtime speaks for the user whose socket it holds. */
 @Public()
-@UseFilters(ProblemFilter)
 @Controller()
 export class PresenceConsumer {
   constructor(

@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events';
-import type { QueueSpec, ServiceName } from '@parley/contracts';
+import type { ParleyError, QueueSpec, ServiceName } from '@parley/contracts';
 import { exchanges, unavailable } from '@parley/contracts';
 import type { Channel, ChannelModel, ConfirmChannel, Options } from 'amqplib';
 import { connect } from 'amqplib';
@@ -26,6 +26,8 @@ export interface BrokerOptions {
   instanceId: string;
   logger: Logger;
   trace?: TraceCarrier;
+  /** What an asker may see of something that a handler threw; without it only a ParleyError is told as it is. */
+  toError?(error: unknown): ParleyError;
 }
 
 /** Declares queues and consumers on a connection; run again on every reconnection. */

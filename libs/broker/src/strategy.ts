@@ -130,10 +130,17 @@ export class BrokerStrategy extends Server implements CustomTransportStrategy {
       return [id, replyStatus.ok, reply];
     } catch (error) {
       if (error instanceof Moved) return [id, replyStatus.moved];
-      if (error instanceof ParleyError) return [id, replyStatus.error, error.toBody()];
-      this.broker.options.logger.error({ pattern, error: errorText(error) }, 'broker: a handler failed');
-      return [id, replyStatus.error, new ParleyError('internal').toBody()];
+      return [id, replyStatus.error, this.refusal(pattern, error).toBody()];
     }
+  }
+
+  private refusal(pattern: string, error: unknown): ParleyError {
+    if (error instanceof ParleyError) return error;
+    const refusal = this.broker.options.toError?.(error) ?? new ParleyError('internal');
+    if (refusal.code === 'internal') {
+      this.broker.options.logger.error({ pattern, error: errorText(error) }, 'broker: a handler failed');
+    }
+    return refusal;
   }
 
   private check(pattern: string, data: unknown): unknown {

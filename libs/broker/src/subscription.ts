@@ -39,14 +39,24 @@ export class EventSubscription {
 
   private async take(channel: Channel, message: ConsumeMessage, isOpen: () => boolean): Promise<void> {
     const { logger } = this.broker.options;
+    const { queue } = this.subscription;
+    let body: unknown;
+    try {
+      body = JSON.parse(message.content.toString());
+    } catch {
+      // Nothing here writes such a message, and trying again would not mend it.
+      logger.error({ queue: queue.name }, 'broker: a message is not JSON and was dropped');
+      if (!queue.exclusive) channel.ack(message);
+      return;
+    }
     for (let waitMs = RETRY_MS_MIN; isOpen(); waitMs = Math.min(waitMs * 2, RETRY_MS_MAX)) {
       try {
-        await this.handle(JSON.parse(message.content.toString()));
-        if (!this.subscription.queue.exclusive && isOpen()) channel.ack(message);
+        await this.handle(body);
+        if (!queue.exclusive && isOpen()) channel.ack(message);
         return;
       } catch (error) {
-        logger.warn({ queue: this.subscription.queue.name, error: String(error) }, 'broker: an event failed');
-        if (this.subscription.queue.exclusive) return;
+        logger.warn({ queue: queue.name, error: String(error) }, 'broker: an event failed');
+        if (queue.exclusive) return;
         await delay(waitMs);
       }
     }

@@ -1,4 +1,5 @@
 export * from './access-token.guard';
+export * from './broker';
 export * from './config';
 export * from './context';
 export * from './database';

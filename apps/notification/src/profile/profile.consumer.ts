@@ -1,7 +1,7 @@
-import { Controller, UseFilters } from '@nestjs/common';
+import { Controller } from '@nestjs/common';
 import { EventPattern, Payload } from '@nestjs/microservices';
 import { accountEvent, exchanges } from '@parley/contracts';
-import { ProblemFilter, Public, counter, getLogger } from '@parley/service';
+import { Public, counter, getLogger } from '@parley/service';
 import { ProfileStore } from './profile.store';
 
 const log = getLogger('ProfileConsumer');
@@ -12,7 +12,6 @@ const events = counter('notification_account_events_total', 'Account events, by 
 
 /** Keeps the copy of names. Rejects, and so is called again with the same event, while the database is away. */
 @Public()
-@UseFilters(ProblemFilter)
 @Controller()
 export class ProfileConsumer {
   constructor(private readonly store: ProfileStore) {}
