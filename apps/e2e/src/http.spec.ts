@@ -1,5 +1,5 @@
 import { operations, routes, type OperationId, type Problem, type Route } from '@parley/contracts';
-import { closeClients, gatewayUrl, person, type Person } from './system/world';
+import { answered, closeClients, gatewayUrl, person, type Person } from './system/world';
 
 afterAll(closeClients);
 
@@ -97,7 +97,8 @@ describe('a conversation over HTTP alone', () => {
       version = message.version;
     }
     const numbers = async (query: Parameters<typeof bob.client.api.listMessages>[0]['query']) => {
-      const page = await bob.client.api.listMessages({ params, query: { ...query, atLeast: version } });
+      const read = () => bob.client.api.listMessages({ params, query: { ...query, atLeast: version } });
+      const page = await answered(read);
       return {
         numbers: page.items.map(({ number }) => number),
         before: page.hasBefore,

@@ -1,6 +1,6 @@
 import type { Message } from '@parley/contracts';
 import { startSystem, type System } from './system/system';
-import { bodies, closeClients, connected, until, type Person } from './system/world';
+import { answered, bodies, closeClients, connected, until, type Person } from './system/world';
 
 describe('an orderly restart', () => {
   let system: System;
@@ -90,10 +90,12 @@ describe('an orderly restart', () => {
     const stored = await writeDuring(restart('history-1'));
     await expectAllToHave(stored);
     const { version } = stored.at(-1)!;
-    const page = await readers[0]!.client.api.listMessages({
-      params: { conversationId },
-      query: { limit: 1, atLeast: version },
-    });
+    const read = () =>
+      readers[0]!.client.api.listMessages({
+        params: { conversationId },
+        query: { limit: 1, atLeast: version },
+      });
+    const page = await answered(read);
     expect(page.items).toMatchObject([{ id: stored.at(-1)!.id }]);
   });
 });

@@ -37,16 +37,24 @@ export async function person(name: string, options: Partial<ParleyClientOptions>
   return { client, user, password: PASSWORD };
 }
 
-/** On a busy machine a service may answer that it is away: to be repeated, as any program would. */
 async function registered(client: ParleyClient, username: string, displayName: string): Promise<SessionUser> {
   const email = `${username}@example.com`;
+  try {
+    return await answered(() => client.register({ email, username, password: PASSWORD, displayName }));
+  } catch (error) {
+    // The answer to an earlier attempt was lost.
+    if (!(error instanceof ParleyError) || error.code !== 'conflict') throw error;
+    return answered(() => client.login({ login: username, password: PASSWORD }));
+  }
+}
+
+/** Repeats what was answered with `unavailable`, as any program would: a busy machine, a view that is behind. */
+export async function answered<T>(call: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
-      return await client.register({ email, username, password: PASSWORD, displayName });
+      return await call();
     } catch (error) {
-      if (!(error instanceof ParleyError)) throw error;
-      if (error.code === 'conflict') return client.login({ login: username, password: PASSWORD });
-      if (error.code !== 'unavailable') throw error;
+      if (!(error instanceof ParleyError) || error.code !== 'unavailable') throw error;
       await delay(error.retryAfterMs ?? 500);
     }
   }
