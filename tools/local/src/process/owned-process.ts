@@ -32,6 +32,7 @@ export interface ProcessSpec {
 }
 
 const INHERITED = ['PATH', 'HOME', 'LANG', 'TMPDIR', 'TZ'];
+const KILL_TIMEOUT_MS = 120_000;
 const LOG_BYTES_MAX = 20 * 1024 * 1024;
 const LOG_LINES_SHOWN = 15;
 
@@ -104,7 +105,9 @@ export class OwnedProcess {
     if (pid === undefined) return;
     const tree = processTree(pid);
     for (const one of tree) signalQuietly(one, 'SIGKILL');
-    await waitUntilGone(tree, 10_000);
+    // Even SIGKILL waits for a write that the disk has not finished, which on a busy disk takes long.
+    if (!(await waitUntilGone(tree, KILL_TIMEOUT_MS)))
+      throw new Error(`${this.name} (process ${pid}) is not gone ${KILL_TIMEOUT_MS / 1000} s after SIGKILL`);
     this.forgetDead(pid);
   }
 

@@ -62,7 +62,12 @@ const PROBES: Record<ServerName, (url: string) => Promise<void>> = {
     await client.end();
   },
   async redis(url) {
-    const client = new Redis(url, { lazyConnect: true, connectTimeout: 5_000, retryStrategy: () => null });
+    const client = new Redis(url, {
+      lazyConnect: true,
+      connectTimeout: 5_000,
+      commandTimeout: 5_000,
+      retryStrategy: () => null,
+    });
     client.on('error', () => undefined);
     try {
       await client.connect();

@@ -4,7 +4,6 @@ import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync }
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { inheritedEnvironment, OwnedProcess } from '../process/owned-process';
-import { processTree, waitUntilGone } from '../process/process-table';
 import type { Server, ServerOptions } from './server';
 
 export interface PostgresPlan {
@@ -49,7 +48,6 @@ export function postgresServer(plan: PostgresPlan, options: ServerOptions): Serv
   });
   const urlOf = (database: string): string =>
     `postgres://${USER}:${plan.password}@127.0.0.1:${plan.port}/${database}`;
-  let tree: number[] = [];
   return {
     name: 'postgres',
     url: urlOf(DATABASE),
@@ -58,18 +56,13 @@ export function postgresServer(plan: PostgresPlan, options: ServerOptions): Serv
       return owned.pid;
     },
     async start() {
-      // After a kill the backends need a moment to notice; they hold the shared memory until then.
-      await waitUntilGone(tree, 10_000);
       if (!existsSync(join(data, 'PG_VERSION'))) initialise(plan, data, account, options);
       owned.start();
       await owned.waitUntil(() => answers(urlOf('postgres')), START_TIMEOUT_MS);
       await ensureDatabase(urlOf('postgres'), DATABASE);
     },
     stop: () => owned.stop(),
-    async kill() {
-      tree = owned.pid === undefined ? [] : processTree(owned.pid);
-      await owned.kill();
-    },
+    kill: () => owned.kill(),
     freeze: () => owned.freeze(),
     thaw: () => owned.thaw(),
   };

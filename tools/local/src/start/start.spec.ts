@@ -11,11 +11,14 @@ import { readRunning, type Running } from './running';
 const MAIN = resolve(__dirname, '../../dist/start/main.js');
 
 const { dir, remove } = temporaryDirectory();
-let running: Run | undefined;
-afterAll(async () => {
-  await running?.interrupt();
-  remove();
+/** A start takes seconds on a quiet machine, minutes on one that is busy with other things. */
+jest.setTimeout(900_000);
+
+const runs: Run[] = [];
+afterEach(async () => {
+  for (const run of runs.splice(0)) await run.interrupt();
 });
+afterAll(remove);
 
 /** One `npm start` without its installation and build, under a directory of our own. */
 class Run {
@@ -35,6 +38,7 @@ class Run {
         this.heard.emit('output');
       });
     this.exit = once(this.child, 'close');
+    runs.push(this);
     void this.exit.then(() => this.heard.emit('output'));
   }
 
@@ -76,7 +80,7 @@ async function login({ url = '', logins: [first] = [] }: Partial<Running> = {}):
 }
 
 test('a start proves itself, survives a crash of an app, and stops cleanly', async () => {
-  running = new Run('--port', String(await freePort()), '--scale', 'realtime=2');
+  const running = new Run('--port', String(await freePort()), '--scale', 'realtime=2');
   await running.says('Ctrl-C stops everything');
   expect(running.output).toContain('realtime-2 is ready');
   expect(running.output).toMatch(/It arrived after \d+ ms/);
@@ -103,7 +107,7 @@ test('after a crash of everything, the next start cleans up and knows the same p
   const orphans = recordedNames(dir).map(pidOf);
   await crashed.kill();
 
-  running = new Run('--port', port);
+  const running = new Run('--port', port);
   await running.says('Ctrl-C stops everything');
   expect(running.output).toContain('Stopped what a crash had left');
   expect(orphans.filter(isAlive)).toEqual([]);
@@ -123,7 +127,7 @@ test('a taken port is said before anything starts', async () => {
 });
 
 test('Ctrl-C in the middle of a start leaves nothing behind', async () => {
-  running = new Run('--port', String(await freePort()));
+  const running = new Run('--port', String(await freePort()));
   await running.says('Starting PostgreSQL');
   expect(await running.interrupt()).toBe(0);
   expect(recordedNames(dir)).toEqual([]);
