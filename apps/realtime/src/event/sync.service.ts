@@ -31,7 +31,7 @@ export class SyncService {
         account: (data) => this.requester.query('messaging.account', data),
       });
       if (result.epoch !== this.log.epoch) throw unavailable('The view is being rebuilt.', 1_000);
-      return withoutLeft(session.left ?? new Set(), result);
+      return upToDate(session, session.left ?? new Set(), result);
     } finally {
       this.underWay -= 1;
       session.syncs -= 1;
@@ -40,16 +40,20 @@ export class SyncService {
   }
 }
 
-/** The socket was told that these are gone; nothing of them may follow. */
-function withoutLeft(left: ReadonlySet<string>, result: SyncResult): SyncResult {
-  if (left.size === 0) return result;
-  const { account, conversations } = result;
-  const changes = account.changes.filter(
-    ({ state, conversationId }) => state !== 'joined' || !left.has(conversationId),
+/**
+ * The answer may be older than what the socket was told since. A conversation that it left meanwhile, be it back by now,
+ * began anew for it: what was asked for its former state is dropped. One that it is in now is not gone.
+ */
+function upToDate(session: Session, left: ReadonlySet<string>, result: SyncResult): SyncResult {
+  const { account, conversations, removed } = result;
+  const isIn = (id: string) => session.conversations.has(id);
+  const changes = account.changes.filter(({ state, conversationId: id }) =>
+    state === 'joined' ? isIn(id) || !left.has(id) : !isIn(id),
   );
   return {
     ...result,
     account: { ...account, changes },
     conversations: conversations.filter(({ id }) => !left.has(id)),
+    removed: removed.filter((id) => !isIn(id)),
   };
 }

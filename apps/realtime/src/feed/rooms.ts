@@ -12,7 +12,6 @@ export class Rooms {
     this.byConversation.set(conversationId, room);
     room.add(session);
     session.conversations.add(conversationId);
-    session.left?.delete(conversationId);
   }
 
   leave(session: Session, conversationId: string): void {

@@ -110,13 +110,14 @@ export class Person {
   private async sync(): Promise<void> {
     while (this.replica.needsSync && this.isConnected && !this.closed) {
       const { socketId } = this;
-      const answer = await this.connection.ask<SyncResult>('sync', this.replica.syncRequest());
+      const request = this.replica.syncRequest();
+      const answer = await this.connection.ask<SyncResult>('sync', request);
       if (!answer.ok) {
         this.replica.syncFailed();
         await delay(answer.error.retryAfterMs ?? SYNC_RETRY_MS);
         continue;
       }
-      const waitMs = this.replica.synced(answer);
+      const waitMs = this.replica.synced(answer, request);
       for (const { id } of answer.conversations) {
         const version = this.replica.versionOf(id);
         if (version !== undefined) this.record(socketId, { kind: 'stand', conversationId: id, version });

@@ -50,7 +50,10 @@ function standing(): Replica {
   const replica = new Replica('me');
   replica.ready(ready(3));
   replica.syncRequest();
-  replica.synced(page({ version: 3, head: 3, messages: [message(1, 2), message(2, 3)] }));
+  replica.synced(
+    page({ version: 3, head: 3, messages: [message(1, 2), message(2, 3)] }),
+    replica.syncRequest(),
+  );
   return replica;
 }
 
@@ -82,7 +85,10 @@ describe('Replica', () => {
     expect(replica.versionOf(id)).toBe(3);
     expect(replica.needsSync).toBe(true);
     expect(replica.syncRequest().versions).toEqual({ [id]: 3 });
-    replica.synced(page({ version: 5, head: 5, messages: [message(3, 4), message(4, 5)] }));
+    replica.synced(
+      page({ version: 5, head: 5, messages: [message(3, 4), message(4, 5)] }),
+      replica.syncRequest(),
+    );
     expect(replica.versionOf(id)).toBe(5);
     expect(bodies(replica)).toHaveLength(4);
   });
@@ -97,7 +103,10 @@ describe('Replica', () => {
     const replica = standing();
     replica.hear(id, 9);
     replica.syncRequest();
-    replica.synced(page({ version: 6, head: 9, more: true, messages: [message(3, 6)] }));
+    replica.synced(
+      page({ version: 6, head: 9, more: true, messages: [message(3, 6)] }),
+      replica.syncRequest(),
+    );
     expect(replica.versionOf(id)).toBe(6);
     expect(replica.needsSync).toBe(true);
   });
@@ -105,14 +114,15 @@ describe('Replica', () => {
   it('waits as long as a page asks for', () => {
     const replica = standing();
     replica.syncRequest();
-    expect(replica.synced(page({ version: 3, head: 2, more: true, retryAfterMs: 200 }))).toBe(200);
+    const behind = page({ version: 3, head: 2, more: true, retryAfterMs: 200 });
+    expect(replica.synced(behind, replica.syncRequest())).toBe(200);
   });
 
   it('keeps what events brought while the page was under way', () => {
     const replica = standing();
     replica.syncRequest();
     replica.event('message:created', created(3, 4));
-    replica.synced(page({ version: 3, head: 3, messages: [message(2, 3)] }));
+    replica.synced(page({ version: 3, head: 3, messages: [message(2, 3)] }), replica.syncRequest());
     expect(replica.versionOf(id)).toBe(4);
     expect(bodies(replica)).toHaveLength(3);
   });
@@ -120,7 +130,10 @@ describe('Replica', () => {
   it('drops everything at a reset and knows from where on it is complete', () => {
     const replica = standing();
     replica.syncRequest();
-    replica.synced(page({ version: 90, head: 90, reset: true, messages: [message(41, 80)] }));
+    replica.synced(
+      page({ version: 90, head: 90, reset: true, messages: [message(41, 80)] }),
+      replica.syncRequest(),
+    );
     const [held] = replica.held(new Set());
     expect(held).toMatchObject({ version: 90, completeAbove: 40 });
     expect(held?.messages).toHaveLength(1);
@@ -136,14 +149,25 @@ describe('Replica', () => {
     const replica = standing();
     replica.event('conversation:removed', { conversationId: id, version: 4 });
     expect(replica.versionOf(id)).toBeUndefined();
-    replica.synced(page({ version: 4, head: 4 }));
+    replica.synced(page({ version: 4, head: 4 }), replica.syncRequest());
     expect(replica.versionOf(id)).toBeUndefined();
     const conversation = { version: 7 } as MyConversation;
     const changes = [{ state: 'joined' as const, conversationId: 'c2', conversation }];
-    replica.synced(page({}, { account: { cursor: 'k2', more: false, changes } }));
+    replica.synced(page({}, { account: { cursor: 'k2', more: false, changes } }), replica.syncRequest());
     expect(replica.versionOf('c2')).toBe(0);
     expect(replica.syncRequest()).toMatchObject({ accountCursor: 'k2', versions: { c2: 0 } });
-    replica.synced(page({ id: 'c2' }, { removed: ['c2'] }));
+    replica.synced(page({ id: 'c2' }, { removed: ['c2'] }), replica.syncRequest());
     expect(replica.versionOf('c2')).toBeUndefined();
   });
+});
+
+it('does not take the answer to a question from before a removal for its new beginning', () => {
+  const replica = standing();
+  const asked = replica.syncRequest();
+  replica.event('conversation:removed', { conversationId: id, version: 4 });
+  const again = { conversationId: id, version: 5 } as ServerPayload<'conversation:created'>;
+  replica.event('conversation:created', again);
+  replica.synced(page({ version: 6, head: 6, messages: [message(3, 6)] }), asked);
+  expect(replica.versionOf(id)).toBe(0);
+  expect(replica.needsSync).toBe(true);
 });

@@ -89,8 +89,8 @@ export class Replica {
     this.mustSync = true;
   }
 
-  /** Applies an answer. Returns how long to wait before the next request, in milliseconds, where it says so. */
-  synced(result: SyncResult): number {
+  /** Applies the answer to a request. Returns how long to wait before the next request, in milliseconds, where it says so. */
+  synced(result: SyncResult, { versions }: Pick<SyncPayload, 'versions'>): number {
     this.enter(result.epoch);
     for (const id of result.removed) this.conversations.delete(id);
     for (const change of result.account.changes) {
@@ -102,8 +102,8 @@ export class Replica {
     let waitMs = 0;
     for (const delta of result.conversations) {
       const held = this.conversations.get(delta.id);
-      // What was removed while the answer was under way stays removed.
-      if (!held) continue;
+      // What was removed while the answer was under way stays removed; what came anew since begins from nothing.
+      if (!held || (!delta.reset && held.version < (versions[delta.id] ?? 0))) continue;
       applyDelta(held, delta);
       if (!delta.more) continue;
       this.mustSync = true;
