@@ -1,0 +1,214 @@
+// `npm run check:kubernetes`: builds every base and overlay with kustomize and checks what comes out: Kubernetes' schema,
+// the settings of each app, time to drain, hardening, and that the network allows exactly the arrows of the
+// architecture. Without kubectl only the files' syntax is checked, loudly.
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseAllDocuments } from 'yaml';
+import { APPS, APPS_WITH_TABLES } from './apps.mjs';
+import { checkEnvironment } from './settings.mjs';
+import { typeErrors } from './types.mjs';
+import { workspace } from '../local/prepare.mjs';
+
+const require = createRequire(import.meta.url);
+const SERVER_PORTS = {
+  DATABASE_URL: ['postgres', 5432],
+  REDIS_URL: ['redis', 6379],
+  AMQP_URL: ['rabbitmq', 5672],
+};
+/** Custom resources: their operators bring the schemas. */
+const CUSTOM = ['monitoring.coreos.com/', 'external-secrets.io/'];
+
+const findings = generated();
+if (spawnSync('kubectl', ['version', '--client']).error)
+  console.log('SKIPPED: kubectl is not installed, so k8s is not built and not checked.');
+else await withCopy(checkAll);
+for (const finding of new Set(findings)) console.log(`k8s/${finding}`);
+process.exit(findings.length > 0 ? 1 : 0);
+
+function generated() {
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['k8s/generate.mjs', '--check'], {
+    cwd: workspace,
+    encoding: 'utf8',
+  });
+  return status === 0 ? [] : [`generate.mjs: ${stdout}${stderr}`];
+}
+
+/** In a copy, since the local overlay takes secrets from files that are not in the repository. */
+function withCopy(work) {
+  const folder = mkdtempSync(join(tmpdir(), 'parley-k8s-'));
+  try {
+    cpSync(join(workspace, 'k8s'), folder, { recursive: true });
+    const secrets = join(folder, 'overlays/local/secrets');
+    const { status, stderr } = spawnSync(process.execPath, [join(workspace, 'docker/secrets.mjs'), secrets]);
+    if (status !== 0) throw new Error(String(stderr));
+    work(folder);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function checkAll(folder) {
+  const bases = readdirSync(join(folder, 'base'));
+  const alone = bases.map((name) => ({ where: `base/${name}`, objects: build(folder, `base/${name}`) }));
+  const overlays = readdirSync(join(folder, 'overlays')).map((name) => ({
+    where: `overlays/${name}`,
+    objects: build(folder, `overlays/${name}`),
+  }));
+  for (const app of APPS.filter((app) => !bases.includes(app))) findings.push(`base: there is no ${app}`);
+  schema([...alone, ...overlays]);
+  for (const { where, objects } of overlays) {
+    for (const app of APPS) checkApp(where, objects, app);
+    for (const object of objects) checkPods(where, object);
+    secretsGiven(where, objects);
+  }
+}
+
+function build(folder, path) {
+  const { status, stdout, stderr } = spawnSync('kubectl', ['kustomize', join(folder, path)], {
+    encoding: 'utf8',
+  });
+  if (status !== 0) {
+    findings.push(`${path}: ${stderr}`);
+    return [];
+  }
+  const objects = parseAllDocuments(stdout, { uniqueKeys: true }).map((document) => document.toJS());
+  // kustomize breaks long base64 into lines, which Kubernetes takes and the schema does not know.
+  for (const { kind, data } of objects)
+    if (kind === 'Secret') for (const name in data) data[name] = data[name].replace(/\s/g, '');
+  return objects;
+}
+
+/** Twice: the JSON schema sees wrong values, the types see misspelt names. */
+function schema(builds) {
+  const items = [];
+  const skipped = new Set();
+  for (const { where, objects } of builds)
+    for (const object of objects) {
+      const id = `${where}: ${object.kind} ${object.metadata?.name}`;
+      if (CUSTOM.some((group) => object.apiVersion.startsWith(group))) skipped.add(object.kind);
+      else {
+        const from = `kubernetes-models/${object.apiVersion}`;
+        try {
+          new (require(from)[object.kind])(object).validate();
+        } catch (error) {
+          findings.push(`${id}: ${error.message}`);
+        }
+        items.push({ id, from, type: `I${object.kind}`, value: object });
+      }
+    }
+  findings.push(...typeErrors(items).map(({ id, message }) => `${id}: ${message}`));
+  if (skipped.size > 0)
+    console.log(`SKIPPED: no schema for the custom resources ${[...skipped].join(', ')}.`);
+}
+
+function checkApp(where, objects, app) {
+  const of = (kind, name = app) => objects.find((one) => one.kind === kind && one.metadata.name === name);
+  const complain = (text) => findings.push(`${where}: ${app}: ${text}`);
+  for (const kind of [
+    'Deployment',
+    'Service',
+    'PodDisruptionBudget',
+    'HorizontalPodAutoscaler',
+    'NetworkPolicy',
+  ])
+    if (!of(kind)) return complain(`has no ${kind}`);
+  if (APPS_WITH_TABLES.includes(app) !== Boolean(of('Job', `${app}-migration`)))
+    complain('a migration is missing or too many');
+  const { spec } = of('Deployment').spec.template;
+  const [container] = spec.containers;
+  const settings = of('ConfigMap', container.envFrom[0].configMapRef.name).data;
+  const own = Object.fromEntries(
+    (container.env ?? []).map(({ name, value }) => [name, value ?? 'from-the-pod']),
+  );
+  const { findings: wrong, config } = checkEnvironment(app, { ...settings, ...own });
+  for (const text of wrong) complain(text);
+  if (!config) return;
+  if (spec.terminationGracePeriodSeconds * 1000 <= config.DRAIN_TIMEOUT_MS + config.DRAIN_GRACE_MS)
+    complain('terminationGracePeriodSeconds is not longer than draining may take');
+  for (const probe of ['startupProbe', 'livenessProbe', 'readinessProbe'])
+    if (!container[probe]) complain(`has no ${probe}`);
+  mounts(spec, { ...settings, ...own }).forEach(complain);
+  arrows(of('NetworkPolicy').spec, config).forEach(complain);
+}
+
+/** What a setting names as a file is mounted there, and no secret is mounted that no setting names. */
+function mounts(spec, environment) {
+  const named = Object.values(environment).filter((value) => value.startsWith('/run/secrets/parley/'));
+  const mounted = spec.volumes
+    .find(({ name }) => name === 'secrets')
+    .projected.sources.flatMap(({ secret }) => secret.items.map(({ path }) => `/run/secrets/parley/${path}`));
+  return [
+    ...named.filter((path) => !mounted.includes(path)).map((path) => `${path} is not mounted`),
+    ...mounted.filter((path) => !named.includes(path)).map((path) => `${path} is mounted and not needed`),
+  ];
+}
+
+/** In from Kong and monitoring, out to names and to the servers that the configuration speaks of; nothing else. */
+function arrows({ ingress, egress }, config) {
+  const text = (rules, side) =>
+    rules
+      .flatMap((rule) =>
+        rule[side].flatMap((peer) => {
+          const labels = { ...peer.podSelector?.matchLabels, ...peer.namespaceSelector?.matchLabels };
+          return rule.ports.map(({ port }) => `${Object.values(labels).join('/')}:${port}`);
+        }),
+      )
+      .sort()
+      .join(' ');
+  const wanted = Object.entries(SERVER_PORTS)
+    .filter(([name]) => config[name])
+    .map(([, [server, port]]) => `${server}:${port}`);
+  const out = ['kube-system:53', 'kube-system:53', ...wanted].sort().join(' ');
+  return [
+    ...(text(ingress, 'from') === 'kong:3000 monitoring:3000'
+      ? []
+      : ['lets in others than Kong and monitoring']),
+    ...(text(egress, 'to') === out ? [] : [`may reach ${text(egress, 'to')} but needs ${out}`]),
+  ];
+}
+
+/** No root, no writing, no latest, bounded. */
+function checkPods(where, object) {
+  const pod = object.spec?.template?.spec;
+  if (!pod) return;
+  const complain = (text) => findings.push(`${where}: ${object.kind} ${object.metadata.name}: ${text}`);
+  if (!pod.securityContext?.runAsNonRoot || !(pod.securityContext.runAsUser > 0)) complain('may run as root');
+  if (pod.automountServiceAccountToken !== false) complain('is given a token of the cluster');
+  for (const { name, image, resources, securityContext } of [
+    ...(pod.initContainers ?? []),
+    ...pod.containers,
+  ]) {
+    if (!/:(v?\d+(\.\d+)+[\w.-]*|local)$/.test(image)) complain(`${name}: the image ${image} is not pinned`);
+    for (const kind of ['requests', 'limits'])
+      if (!resources?.[kind]?.cpu || !resources[kind].memory)
+        complain(`${name}: no ${kind} of CPU and memory`);
+    if (
+      securityContext?.allowPrivilegeEscalation !== false ||
+      !securityContext.capabilities?.drop.includes('ALL')
+    )
+      complain(`${name}: keeps privileges`);
+    // Servers of the local overlay write where their images want it.
+    if (object.kind !== 'StatefulSet' && !securityContext?.readOnlyRootFilesystem)
+      complain(`${name}: may write`);
+  }
+}
+
+/** Every secret that a pod mounts is made by the overlay, and no overlay holds one in plain. */
+function secretsGiven(where, objects) {
+  const made = new Set(
+    objects
+      .filter(({ kind }) => kind === 'Secret' || kind === 'ExternalSecret')
+      .map((one) => one.spec?.target.name ?? one.metadata.name),
+  );
+  for (const { kind, metadata, spec } of objects)
+    for (const { secret, projected } of spec?.template?.spec?.volumes ?? [])
+      for (const name of [
+        secret?.secretName,
+        ...(projected?.sources ?? []).map((one) => one.secret?.name),
+      ].filter(Boolean))
+        if (!made.has(name))
+          findings.push(`${where}: ${kind} ${metadata.name}: nothing makes the secret ${name}`);
+}
