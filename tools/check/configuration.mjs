@@ -1,0 +1,92 @@
+// `npm run check:configuration`: docs/configuration.md says what the apps' schemas say. With `--write` it is made anew.
+// Meanings are the comments above the settings in config.ts.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { format, resolveConfig } from 'prettier';
+import { APPS } from './apps.mjs';
+import { schemaOf } from './settings.mjs';
+import { workspace } from '../local/prepare.mjs';
+
+/** Settings without a comment, for the schema says it all to those who read it; not so a table. */
+const KNOWN = {
+  PORT: 'The port to listen on.',
+  LOG_LEVEL: '`trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`.',
+  DATABASE_URL: 'PostgreSQL, `postgres://user:password@host:port/database`.',
+  DATABASE_POOL_MAX: 'Connections of one instance; feeds take a few besides.',
+  REDIS_URL: 'Redis, `redis://` or `rediss://`.',
+  AMQP_URL: 'RabbitMQ, `amqp://` or `amqps://`.',
+  JWT_PUBLIC_KEYS_FILE: 'JWKS with the public ES256 keys by which access tokens are checked.',
+  JWT_ISSUER: '`iss` of access tokens.',
+  JWT_AUDIENCE: '`aud` of access tokens.',
+  LOGIN_FAILURES_PER_ACCOUNT_MAX: 'Failed logins to one account.',
+  REGISTRATIONS_PER_ADDRESS_MAX: 'Registrations from one address.',
+  SOCKET_EVENTS_PER_SECOND: "A socket's events a second, in the long run.",
+  SOCKET_EVENTS_BURST: "A socket's events at once.",
+  SOCKET_OUTBOUND_BYTES: 'What may wait for a socket that reads slowly; beyond it the socket is closed.',
+};
+
+const TARGET = join(workspace, 'docs/configuration.md');
+const common = readFileSync(join(workspace, 'libs/service/src/config.ts'), 'utf8');
+const shared = new Map();
+for (const app of APPS)
+  for (const name of Object.keys(schemaOf(app).shape)) shared.set(name, [...(shared.get(name) ?? []), app]);
+
+const text = await format(document(), { ...(await resolveConfig(TARGET)), parser: 'markdown' });
+if (process.argv.includes('--write')) writeFileSync(TARGET, text);
+else if (readFileSync(TARGET, 'utf8') !== text) {
+  console.log('docs/configuration.md is old: node tools/check/configuration.mjs --write');
+  process.exit(1);
+}
+
+function document() {
+  const many = [...shared].filter(([name, apps]) => apps.length > 1 && name !== 'PORT');
+  return `# Configuration
+
+<!-- Written by tools/check/configuration.mjs from the apps' schemas. -->
+
+Settings are environment variables. Instead of \`NAME\`, \`NAME_FILE\` may hold the path of a file with the value, for secrets. An app checks them at its start and
+names each that is wrong; none is read later, but for the key files, which are watched. Times ending in \`_MS\` are milliseconds.
+
+## Common
+
+| setting | apps | default | meaning |
+|---|---|---|---|
+${many.map(([name, apps]) => row(name, apps[0], apps.length === APPS.length ? 'all' : apps.join(', '))).join('\n')}
+
+${APPS.map(section).join('\n')}`;
+}
+
+function section(app) {
+  // With those whose default is another one here than in the common table.
+  const own = Object.keys(schemaOf(app).shape).filter(
+    (name) =>
+      name === 'PORT' ||
+      shared.get(name).length === 1 ||
+      fallback(name, app) !== fallback(name, shared.get(name)[0]),
+  );
+  return `## ${app}\n\n| setting | default | meaning |\n|---|---|---|\n${own.map((name) => row(name, app)).join('\n')}\n`;
+}
+
+function row(name, app, apps) {
+  const cells = [`\`${name}\``, ...(apps ? [apps] : []), fallback(name, app), meaning(name, app)];
+  return `| ${cells.join(' | ')} |`;
+}
+
+/** Two parses without the setting differ where the default is made anew each time. */
+function fallback(name, app) {
+  const field = schemaOf(app).shape[name];
+  const [first, second] = [field.safeParse(undefined), field.safeParse(undefined)];
+  if (!first.success) return 'required';
+  if (typeof first.data === 'object') return 'empty';
+  if (first.data !== second.data) return 'random';
+  return `\`${String(first.data).replace(`${workspace}/`, '')}\``;
+}
+
+function meaning(name, app) {
+  const own = readFileSync(join(workspace, 'apps', app, 'src/config.ts'), 'utf8');
+  const comment = new RegExp(`/\\*\\* ((?:(?!\\*/)[\\s\\S])*?) \\*/\\s*${name}:`);
+  const described = schemaOf(app).shape[name].description;
+  const found = described ?? comment.exec(own)?.[1] ?? comment.exec(common)?.[1] ?? KNOWN[name];
+  if (!found) throw new Error(`${name} of ${app} has no comment in config.ts`);
+  return found.replace(/\s*\n\s*\* ?/g, ' ').replaceAll('|', '\\|');
+}
