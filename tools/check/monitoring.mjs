@@ -1,0 +1,145 @@
+// `npm run check:monitoring`: rules, dashboards and runbooks speak of metrics that exist and belong together. With
+// promtool (package prometheus) the rules are also parsed and their tests run; without it that part is skipped, loudly.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import { APPS } from './apps.mjs';
+import { dashboardErrors } from './grafana.mjs';
+import { workspace } from '../local/prepare.mjs';
+
+const require = createRequire(import.meta.url);
+const { collectDefaultMetrics, Registry } = require('prom-client');
+
+/** Of servers that are not ours: their documentation is the source. */
+const FOREIGN = new Set([
+  'up',
+  'kong_http_requests_total',
+  'kong_upstream_target_health',
+  'rabbitmq_alarms_free_disk_space_watermark',
+  'rabbitmq_alarms_memory_used_watermark',
+  'rabbitmq_channels',
+  'rabbitmq_connections',
+  'rabbitmq_process_resident_memory_bytes',
+  'rabbitmq_queue_messages_ready',
+  'rabbitmq_queue_messages_unacked',
+]);
+const WORDS = new Set(
+  'sum max min avg count by on or and unless without ignoring group_left group_right bool offset vector absent topk'.split(
+    ' ',
+  ),
+);
+
+const rules = readdirSync(join(workspace, 'docker/prometheus/rules'))
+  .flatMap((file) => parse(read(`docker/prometheus/rules/${file}`)).groups)
+  .flatMap((group) => group.rules);
+const alerts = rules.filter(({ alert }) => alert);
+const dashboards = readdirSync(join(workspace, 'docker/grafana/dashboards'))
+  .map((name) => `docker/grafana/dashboards/${name}`)
+  .map((file) => ({ file, content: JSON.parse(read(file)) }));
+const exposed = exposedMetrics();
+const findings = [
+  ...rules.flatMap(({ alert, record, expr }) => unknownMetrics(`rule ${alert ?? record}`, expr)),
+  ...dashboardErrors(dashboards),
+  ...dashboards.flatMap(panelMetrics),
+  ...runbooks(),
+  ...scraped(),
+  ...promtool(),
+];
+for (const finding of findings) console.log(finding);
+process.exit(findings.length > 0 ? 1 : 0);
+
+/** Names as they are scraped: those made by `counter`, `gauge` and `histogram` in the sources, and Node's own. */
+function exposedMetrics() {
+  const names = new Set([...FOREIGN, ...rules.flatMap(({ record }) => record ?? [])]);
+  const calls = /\b(counter|gauge|histogram)(?:<[^>]*>)?\(\s*'([a-z0-9_]+)'/g;
+  for (const file of ['apps', 'libs'].flatMap((folder) => filesIn(folder, /\/src\/.*\.ts$/)))
+    for (const [, kind, name] of read(file).matchAll(calls))
+      for (const suffix of kind === 'histogram' ? ['_bucket', '_sum', '_count'] : [''])
+        names.add(`${name}${suffix}`);
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  for (const { name, type } of registry.getMetricsAsArray())
+    for (const suffix of type === 'histogram' || type === 'summary'
+      ? ['_bucket', '_sum', '_count', '']
+      : [''])
+      names.add(`${name}${suffix}`);
+  return names;
+}
+
+/** What is left of an expression without strings, label lists, ranges, functions and words is names of metrics. */
+function unknownMetrics(where, expression) {
+  const bare = expression
+    .replace(/"[^"]*"/g, '')
+    .replace(/\{[^}]*\}/g, '')
+    .replace(/\[[^\]]*\]/g, '')
+    .replace(/\b\d[\w.]*/g, '')
+    .replace(/\b(by|on|without|ignoring|group_left|group_right)\s*\([^)]*\)/g, '')
+    .replace(/\b[a-z_]+\s*\(/g, '(');
+  return (bare.match(/[a-z_][a-zA-Z0-9_:]*/g) ?? [])
+    .filter((name) => !WORDS.has(name) && !exposed.has(name))
+    .map((name) => `${where}: nothing exposes ${name}`);
+}
+
+function panelMetrics({ file, content }) {
+  return content.panels.flatMap(({ title, targets }) =>
+    targets.flatMap(({ expr }) => unknownMetrics(`${file}: ${title}`, expr)),
+  );
+}
+
+/** Every alert names a runbook that is there, and has a test; every runbook has an alert. */
+function runbooks() {
+  const tests = filesIn('docker/prometheus/tests', /\.yml$/)
+    .map(read)
+    .join('\n');
+  const pages = readdirSync(join(workspace, 'docs/runbooks')).filter((page) => page !== 'README.md');
+  return [
+    ...alerts
+      .filter(({ alert, annotations }) => annotations.runbook !== `docs/runbooks/${alert}.md`)
+      .map(({ alert }) => `${alert}: its annotation does not name docs/runbooks/${alert}.md`),
+    ...alerts
+      .filter(({ alert }) => !existsSync(join(workspace, `docs/runbooks/${alert}.md`)))
+      .map(({ alert }) => `${alert}: docs/runbooks/${alert}.md is not there`),
+    ...alerts
+      .filter(({ alert }) => !tests.includes(`alertname: ${alert}\n`))
+      .map(({ alert }) => `${alert}: no test in docker/prometheus/tests`),
+    ...pages
+      .filter((page) => !alerts.some(({ alert }) => `${alert}.md` === page))
+      .map((page) => `docs/runbooks/${page}: there is no such alert`),
+  ];
+}
+
+/** Every app is a job of its own. */
+function scraped() {
+  const jobs = parse(read('docker/prometheus/prometheus.yml')).scrape_configs.map(({ job_name }) => job_name);
+  return APPS.filter((app) => !jobs.includes(app)).map((app) => `prometheus.yml: ${app} is not scraped`);
+}
+
+function promtool() {
+  if (spawnSync('promtool', ['--version']).error) {
+    console.log('SKIPPED: promtool is not installed, so rules are not parsed and their tests not run.');
+    return [];
+  }
+  return [
+    ['check', 'config', '--syntax-only', 'docker/prometheus/prometheus.yml'],
+    ['check', 'rules', ...filesIn('docker/prometheus/rules', /\.yml$/)],
+    ['test', 'rules', ...filesIn('docker/prometheus/tests', /\.yml$/)],
+  ].flatMap((args) => {
+    const { status, stdout, stderr } = spawnSync('promtool', args, { cwd: workspace, encoding: 'utf8' });
+    return status === 0 ? [] : [`promtool ${args.slice(0, 2).join(' ')}:\n${stdout}${stderr}`];
+  });
+}
+
+function filesIn(folder, pattern) {
+  return execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '-z', folder], {
+    cwd: workspace,
+    encoding: 'utf8',
+  })
+    .split('\0')
+    .filter((file) => pattern.test(file) && existsSync(join(workspace, file)));
+}
+
+function read(path) {
+  return readFileSync(join(workspace, path), 'utf8');
+}
