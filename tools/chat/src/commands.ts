@@ -4,7 +4,7 @@ import type { Chat } from './chat';
 import type { Names } from './names';
 import type { Printer } from './printer';
 
-export const HELP = `Write a line to send it. Besides:
+const HELP = `Write a line to send it. Besides:
   /list                    your conversations, with what is unread
   /open NAME               the direct conversation with somebody, or the Nth of /list
   /older                   older messages

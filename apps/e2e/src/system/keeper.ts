@@ -1,4 +1,4 @@
-import { startSystem, type System } from './system';
+import { startSystem } from './system';
 
 /**
  * Runs the whole system for one run of the specs, in a process of its own: tells its parent the gateway's address, and
@@ -6,14 +6,19 @@ import { startSystem, type System } from './system';
  */
 async function main(): Promise<void> {
   const abandoned = new AbortController();
-  let system: System | undefined;
+  const starting = startSystem('e2e', {
+    scale: { realtime: 2, messaging: 2 },
+    signal: abandoned.signal,
+  });
   process.once('disconnect', () => {
     abandoned.abort(new Error('The run is over.'));
-    void system?.stop().finally(() => process.exit());
+    void starting
+      .then((system) => system.stop())
+      .catch(() => undefined)
+      .finally(() => process.exit());
   });
-  system = await startSystem('e2e', { scale: { realtime: 2, messaging: 2 }, signal: abandoned.signal });
-  if (!process.connected) await system.stop();
-  else process.send?.({ url: system.url });
+  const { url } = await starting;
+  process.send?.({ url });
 }
 
 main().catch((error: unknown) => {

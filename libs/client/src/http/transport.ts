@@ -12,7 +12,7 @@ export interface RequestParts {
   signal?: AbortSignal;
 }
 
-export function buildUrl(base: string, route: Route, parts: RequestParts): string {
+function buildUrl(base: string, route: Route, parts: RequestParts): string {
   const path = route.path.replace(/\{(\w+)\}/g, (_, name: string) =>
     encodeURIComponent(String(parts.params?.[name])),
   );
