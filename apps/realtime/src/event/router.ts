@@ -98,19 +98,22 @@ export class Router {
       return;
     }
     session.inFlight += 1;
-    void reply
-      .then(
-        (body) => {
-          session.refusals = 0;
-          route.ok.inc();
-          if (packet.id !== undefined) session.acknowledge(packet.id, { ok: true, ...body });
-        },
-        (error: unknown) => this.refuse(session, packet.id, event as string, error),
-      )
-      .finally(() => {
-        session.inFlight -= 1;
-        route.seconds.observe((performance.now() - startedAt) / 1000);
-      });
+    const settle = (): void => {
+      session.inFlight -= 1;
+      route.seconds.observe((performance.now() - startedAt) / 1000);
+    };
+    reply.then(
+      (body) => {
+        settle();
+        session.refusals = 0;
+        route.ok.inc();
+        if (packet.id !== undefined) session.acknowledge(packet.id, body);
+      },
+      (error: unknown) => {
+        settle();
+        this.refuse(session, packet.id, event as string, error);
+      },
+    );
   }
 
   /**

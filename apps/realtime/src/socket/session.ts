@@ -66,8 +66,6 @@ export class Session implements Guard {
   private readonly connection: Connection;
   /** Frames of the present turn. */
   private unsent: Buffer[] | null = null;
-  /** Bytes that wait in Engine.IO's buffer, because the connection is busy. */
-  private waitingBytes = 0;
 
   constructor(
     readonly socket: Socket,
@@ -96,11 +94,11 @@ export class Session implements Guard {
   }
 
   acknowledge(id: number, body: object): void {
-    this.write(ackFrame(id, body));
+    this.write(ackFrame(id, { ok: true, ...body }));
   }
 
   refuse(id: number, { code, message, retryAfterMs }: ErrorBody): void {
-    this.acknowledge(id, { ok: false, error: { code, message, retryAfterMs } });
+    this.write(ackFrame(id, { ok: false, error: { code, message, retryAfterMs } }));
   }
 
   /** Writes whole frames, together with what else this turn of the event loop has for the socket. */
@@ -120,17 +118,8 @@ export class Session implements Guard {
     this.unsent = null;
     const [first] = unsent ?? [];
     if (!unsent || !first || connection.readyState !== 'open') return;
-    const frames = unsent.length === 1 ? first : Buffer.concat(unsent);
-    if (connection.writeBuffer.length === 0) this.waitingBytes = 0;
-    if (!connection.transport.writable) {
-      this.waitingBytes += frames.length;
-      if (this.waitingBytes + unsentBytes(connection) > this.sessions.limits.SOCKET_OUTBOUND_BYTES) {
-        connection.writeBuffer = [];
-        this.close('slow_consumer');
-        return;
-      }
-    }
-    writeFrames(connection, frames);
+    if (unsentBytes(connection) > this.sessions.limits.SOCKET_OUTBOUND_BYTES) this.close('slow_consumer');
+    else writeFrames(connection, unsent.length === 1 ? first : Buffer.concat(unsent));
   }
 
   /** Says why and closes, in the way that makes a stock client come back, or stay away, as the reason has it. */

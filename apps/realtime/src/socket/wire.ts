@@ -10,8 +10,9 @@ import { WebSocket, WebSocketServer, type ServerOptions } from 'ws';
 /** An Engine.IO connection, as far as it is used here. */
 export interface Connection {
   readonly readyState: 'opening' | 'open' | 'closing' | 'closed';
-  readonly transport: { readonly writable: boolean; readonly socket: GuardedWebSocket };
-  writeBuffer: unknown[];
+  readonly transport: { readonly socket: GuardedWebSocket };
+  /** Packets that Engine.IO has not handed to the websocket yet. */
+  readonly writeBuffer: unknown[];
   request: unknown;
   send(data: string, options: { compress: boolean; wsPreEncodedFrame: [Buffer] }): void;
   close(discard?: boolean): void;
@@ -30,6 +31,11 @@ export interface Guard {
   onRefused(tooLarge: boolean): void;
 }
 
+/** Engine.IO sends frames that are encoded already in this very way. */
+interface WebSocketInternals {
+  _sender: { sendFrame(frames: Buffer[]): void };
+}
+
 interface Internals {
   onevent(packet: EventPacket): void;
   handshake: unknown;
@@ -45,12 +51,19 @@ export function connectionOf(socket: Socket): Connection {
   return socket.conn as unknown as Connection;
 }
 
-/** Writes whole frames at once; Engine.IO keeps them in order with everything else of the connection. */
+/**
+ * Writes whole frames at once, in order with everything else of the connection: behind Engine.IO's own packets where some
+ * wait, else straight to the websocket, which spares a dozen of its internal events.
+ */
 export function writeFrames(connection: Connection, frames: Buffer): void {
-  connection.send('', { compress: false, wsPreEncodedFrame: [frames] });
+  if (connection.writeBuffer.length > 0) {
+    connection.send('', { compress: false, wsPreEncodedFrame: [frames] });
+  } else {
+    (connection.transport.socket as unknown as WebSocketInternals)._sender.sendFrame([frames]);
+  }
 }
 
-/** Bytes that were handed to the operating system's socket and are not written yet. */
+/** Bytes that wait because the client does not read them. */
 export function unsentBytes(connection: Connection): number {
   return connection.transport.socket.bufferedAmount;
 }
