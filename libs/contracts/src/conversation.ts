@@ -85,10 +85,6 @@ export const patchMemberBody = z.strictObject({ role });
 export const readBody = z.strictObject({ number: counter });
 export const readPayload = z.strictObject({ conversationId: id, number: counter });
 export const unreadBody = z.strictObject({ fromNumber: counter.min(1) });
-export const notificationsBody = z.strictObject({
-  level: notificationLevel,
-  mutedUntil: timestamp.nullable().optional(),
-});
 
 export const conversationParams = z.strictObject({ conversationId: id });
 export const memberParams = z.strictObject({ conversationId: id, userId: id });
