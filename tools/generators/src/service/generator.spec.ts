@@ -16,6 +16,7 @@ const LISTS = [
   'tools/local/src/apps/catalogue.ts',
   'tools/gateway/src/render-environment.ts',
   'tools/gateway/src/render-config.ts',
+  'tools/gateway/src/conformance/config.ts',
   'docker/kong/kong.yml',
 ];
 

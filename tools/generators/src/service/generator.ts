@@ -52,6 +52,11 @@ function registrations(name: string, port: number): Registration[] {
       replace: `realtime: 3006, ${name}: ${port},`,
     },
     { file: `${gateway}/render-config.ts`, find: "| 'realtime'", replace: `| 'realtime' | '${name}'` },
+    {
+      file: `${gateway}/conformance/config.ts`,
+      find: "realtime: at('realtime'),",
+      replace: `realtime: at('realtime'), ${name}: at('${name}'),`,
+    },
     { file: 'docker/kong/kong.yml', find: '\nservices:\n', replace: `${upstream(name)}\nservices:\n` },
     { file: 'docker/kong/kong.yml', find: '\nroutes:\n', replace: `${route(name)}\nroutes:\n` },
   ];
