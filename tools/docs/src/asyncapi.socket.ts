@@ -5,6 +5,7 @@ import {
   serverEvents,
   SOCKET_PATH,
   type ClientEvent,
+  type ErrorCode,
   type ServerEvent,
 } from '@parley/contracts';
 import type { AsyncParts } from './asyncapi';
@@ -25,6 +26,8 @@ function ackOf(reply: JsonSchema): JsonSchema {
 const reasons = Object.entries(closeReasons)
   .map(([code, { reconnect }]) => `\`${code}\` (${reconnect ? 'come back' : 'do not come back'})`)
   .join(', ');
+
+const repeatable = (Object.keys(errorCatalog) as ErrorCode[]).filter((code) => errorCatalog[code].retry);
 
 /** The Socket.IO part: one channel for both directions, every client event with its ack. */
 export function socketParts(schemas: Schemas): AsyncParts {
@@ -88,7 +91,11 @@ export function socketParts(schemas: Schemas): AsyncParts {
           error: {
             type: 'object',
             properties: {
-              code: { type: 'string', enum: Object.keys(errorCatalog) },
+              code: {
+                type: 'string',
+                enum: Object.keys(errorCatalog),
+                description: `May be sent again: ${repeatable.join(', ')}.`,
+              },
               message: { type: 'string' },
               retryAfterMs: { type: 'integer' },
             },

@@ -23,13 +23,8 @@ interface Spec {
 const json = (schema: JsonSchema) => ({ 'application/json': { schema } });
 const problemJson = { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } };
 
-const alwaysPossible: readonly ErrorCode[] = [
-  'invalid_request',
-  'payload_too_large',
-  'rate_limited',
-  'internal',
-  'unavailable',
-];
+const alwaysPossible: readonly ErrorCode[] = ['invalid_request', 'rate_limited', 'internal', 'unavailable'];
+const whereBodiesAre: readonly ErrorCode[] = ['payload_too_large', 'unsupported_media_type'];
 const whereTokensAre: readonly ErrorCode[] = ['unauthenticated', 'token_expired'];
 
 /** Operations are grouped by the app that answers them. */
@@ -89,7 +84,12 @@ function operation(schemas: Schemas, id: OperationId): JsonSchema {
         ]
       : []),
   ];
-  const codes = [...alwaysPossible, ...(isPublic ? [] : whereTokensAre), ...(spec.refusals ?? [])];
+  const codes = [
+    ...alwaysPossible,
+    ...(spec.body ? whereBodiesAre : []),
+    ...(isPublic ? [] : whereTokensAre),
+    ...(spec.refusals ?? []),
+  ];
   const answers = Object.entries(spec.answers).map(([status, { description, body }]) => [
     status,
     { description, ...(body && { content: json(schemas.of(body, 'output')) }) },

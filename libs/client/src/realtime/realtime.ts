@@ -48,7 +48,10 @@ const RECONNECT = { baseMs: 300, maxMs: 20_000 };
 export class Realtime extends Emitter<RealtimeEvents> {
   private wanted = false;
   private current?: Connection;
-  private opening = false;
+  /** Rises with every start and stop: what an attempt of before brings is of no use. */
+  private run = 0;
+  /** The run for which a socket is being opened. */
+  private opening?: number;
   private attempt = 0;
   private refusals = 0;
   private timer?: { handle: unknown; at: number };
@@ -76,6 +79,7 @@ export class Realtime extends Emitter<RealtimeEvents> {
   start(): void {
     if (this.wanted) return;
     this.wanted = true;
+    this.run += 1;
     this.attempt = 0;
     this.refusals = 0;
     this.schedule(0);
@@ -97,8 +101,8 @@ export class Realtime extends Emitter<RealtimeEvents> {
 
   private halt(reason: string | undefined): void {
     this.wanted = false;
-    if (this.timer) this.environment.clock.clearTimeout(this.timer.handle);
-    this.timer = undefined;
+    this.run += 1;
+    this.unschedule();
     const connection = this.current;
     this.current = undefined;
     connection?.close();
@@ -118,23 +122,32 @@ export class Realtime extends Emitter<RealtimeEvents> {
     this.timer = { handle, at };
   }
 
+  private unschedule(): void {
+    if (this.timer) this.environment.clock.clearTimeout(this.timer.handle);
+    this.timer = undefined;
+  }
+
   private async openOne(): Promise<void> {
-    if (!this.wanted || this.opening) return;
-    this.opening = true;
+    const { run } = this;
+    if (!this.wanted || this.opening === run) return;
+    this.opening = run;
     if (!this.current) this.report({ state: 'connecting', attempt: this.attempt });
     let connection: Connection | undefined;
     let token: string | undefined;
     try {
       token = await this.session.accessToken();
-      connection = new Connection(this.options.url, await this.credentials(token));
-      const next = connection;
+      const credentials = await this.credentials(token);
+      if (run !== this.run) return;
+      const next = (connection = new Connection(this.options.url, credentials));
       next.on('event', (event) => this.pass(next, event));
       next.on('closed', ({ closing }) => this.closed(next, closing));
       const ready = await next.open(this.options.readyTimeoutMs);
-      this.opening = false;
+      if (run !== this.run) return next.close();
+      this.opening = undefined;
       this.adopt(next, ready);
     } catch (error) {
-      this.opening = false;
+      if (run !== this.run) return;
+      this.opening = undefined;
       await this.failed(error, connection?.closingReason, token);
     }
   }
@@ -144,7 +157,8 @@ export class Realtime extends Emitter<RealtimeEvents> {
   }
 
   private adopt(connection: Connection, ready: ServerPayload<'ready'>): void {
-    if (!this.wanted) return connection.close();
+    // A retry may have been due for the socket that this one replaces.
+    this.unschedule();
     const previous = this.current;
     this.current = connection;
     this.attempt = 0;
@@ -180,7 +194,6 @@ export class Realtime extends Emitter<RealtimeEvents> {
     closing: Closing | undefined,
     token: string | undefined,
   ): Promise<void> {
-    if (!this.wanted) return;
     const refused = error instanceof HandshakeRefused;
     const said =
       closing ?? (refused ? { code: 'unauthenticated', reconnect: false, retryAfterMs: 0 } : undefined);

@@ -4,7 +4,7 @@ import { Emitter } from '../emitter';
 import type { Environment } from '../environment';
 
 const KEY = 'session';
-/** A token that lives no longer than this is not worth sending. */
+/** A token that has less than this left, or a tenth of its life, is not worth sending. */
 const USABLE_MS = 5_000;
 const REFRESH_BACKOFF = { baseMs: 500, maxMs: 30_000 };
 const REFRESH_ATTEMPTS = 4;
@@ -15,8 +15,9 @@ interface Held {
   user: SessionUser;
   accessToken: string;
   refreshToken: string;
-  /** By the local clock. */
+  /** By the local clock, like all times here. */
   expiresAt: number;
+  usableUntil: number;
   /** When to refresh without being asked: 60 to 80 % into the token's life. */
   refreshAt: number;
 }
@@ -74,7 +75,7 @@ export class Session extends Emitter<SessionEvents> {
   /** A token that can be sent now; renews first if the one in hand is about to expire. */
   async accessToken(): Promise<string> {
     if (!this.held) throw new ParleyError('unauthenticated', 'Nobody is signed in.');
-    if (this.held.expiresAt - USABLE_MS <= this.environment.clock.now()) await this.renew();
+    if (this.held.usableUntil <= this.environment.clock.now()) await this.renew();
     return this.held.accessToken;
   }
 
@@ -151,6 +152,7 @@ export class Session extends Emitter<SessionEvents> {
       accessToken: tokens.accessToken,
       refreshToken: tokens.refreshToken,
       expiresAt: clock.now() + lifeMs,
+      usableUntil: clock.now() + lifeMs - Math.min(USABLE_MS, lifeMs / 10),
       refreshAt: clock.now() + lifeMs * (0.6 + 0.2 * random()),
     };
     await storage.set(KEY, JSON.stringify(held));
