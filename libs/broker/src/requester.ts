@@ -30,15 +30,15 @@ interface Pending {
 
 const QUERY = -1;
 const SWEEP_MS = 50;
-/** Longest wait for an owner: beyond it the honest answer is `unavailable`. */
-const HOLD_MS_MAX = 1000;
+/** Longest wait for an owner, within the time of the command: beyond it the honest answer is `unavailable`. */
+const HOLD_MS_MAX = 1700;
 const PENDING_MAX = 20_000;
 /** A batch of queries goes to one instance, so it is kept small enough to spread a storm. */
 const QUERIES_PER_ENVELOPE = 32;
 
 /**
  * Asks other services over the broker. A command goes to the owner of its conversation's partition, in the order of
- * asking; while a partition has no open owner its commands are held, in order, for at most a second, and what a former
+ * asking; while a partition has no open owner its commands are held, in order, for at most 1.7 s, and what a former
  * owner left unanswered is sent again to the new one (commands name the wanted state, so a repeat does no harm). What one
  * tick asks of one queue travels in one envelope. Nothing waits longer than its timeout.
  */
