@@ -57,7 +57,9 @@ test('address and username are unique without regard to case', async () => {
 
 test('of many who want the same name at once exactly one gets it', async () => {
   const answers = await Promise.all(
-    Array.from({ length: 8 }, (_, n) => decided({ ...registration('carol'), email: `carol${n}@example.org` })),
+    Array.from({ length: 8 }, (_, n) =>
+      decided({ ...registration('carol'), email: `carol${n}@example.org` }),
+    ),
   );
   expect(answers.map((answer) => answer.status).sort()).toEqual([201, ...Array<number>(7).fill(409)]);
 });

@@ -4,7 +4,7 @@ import { run } from '../testing/simulation/run';
 import { MemoryLog } from '../testing/simulation/simulated.store';
 import { verdict } from '../testing/simulation/verdict';
 
-jest.setTimeout(300_000);
+jest.setTimeout(900_000);
 
 /** `SEED=123` replays one seed; `SEEDS=20000` runs more of them. */
 const only = process.env.SEED === undefined ? undefined : Number(process.env.SEED);
