@@ -25,6 +25,7 @@ import { Rooms } from './feed/rooms';
 import { RowApplier } from './feed/row.applier';
 import { JoinService } from './join/join.service';
 import { RefreshService } from './join/refresh.service';
+import { Recovery } from './user/recovery';
 import { PresenceAnnouncer } from './presence/presence.announcer';
 import { PresenceWatch } from './presence/presence.watch';
 import { assembled, provided } from './providers';
@@ -77,6 +78,7 @@ export class AppModule {
           router: Router,
           config: CONFIG,
         }),
+        provided(Recovery, Broker, Sessions, PresenceWatch),
         provided(RefreshService, Sessions, Rooms, RecentRows, JoinService),
         provided(Drain, Sessions, CONFIG),
         provided(Housekeeping, Sessions, RevokedSessions, Typing, Floors, NodeLog),
@@ -115,16 +117,17 @@ export class AppModule {
 
 function brokerModule(config: Config): DynamicModule {
   const { INSTANCE_ID: instanceId } = config;
+  const accounts = { exchange: 'accounts', queue: queues.liveAccounts('realtime', instanceId) } as const;
   // Each fanout has its own copy for this instance; a queue shared by two would mix their events.
-  const inbox = (exchange: Subscription['exchange'], ...keys: string[]): Subscription => ({
+  const inbox = (exchange: Subscription['exchange']): Subscription => ({
     exchange,
     queue: queues.inbox('realtime', `${instanceId}.${exchange}`),
-    keys,
+    keys: [''],
   });
   return BrokerModule.forRoot({
     ...brokerSettings(config),
     service: 'realtime',
     instanceId,
-    serves: { subscriptions: [inbox('accounts', '#'), inbox('users', ''), inbox('presence', '')] },
+    serves: { subscriptions: [{ ...accounts, keys: ['#'] }, inbox('users'), inbox('presence')] },
   });
 }

@@ -124,6 +124,16 @@ export const queues = {
     lengthMax: 50_000,
     bytesMax: 64_000_000,
   }),
+  /** Account events for one realtime node: a revocation must not be lost while its connection is made anew. */
+  liveAccounts: (service: ServiceName, instanceId: string): QueueSpec => ({
+    name: `${service}.accounts.${instanceId}`,
+    durable: true,
+    exclusive: false,
+    ttlMs: 600_000,
+    lengthMax: 50_000,
+    bytesMax: 64_000_000,
+    expiresMs: 120_000,
+  }),
   /** Account events for a service that keeps its own copy of names. Survives a stop of the service. */
   accounts: (service: ServiceName): QueueSpec => ({
     name: `${service}.accounts`,

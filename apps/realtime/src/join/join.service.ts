@@ -48,8 +48,17 @@ const RETRY_AFTER_MS = 1_000;
 export class JoinService {
   private readonly waiting = new Map<string, Join>();
   private underWay = 0;
+  private readonly limits: ServerPayload<'ready'>['limits'];
 
-  constructor(private readonly parts: JoinParts) {}
+  constructor(private readonly parts: JoinParts) {
+    const { config } = parts;
+    this.limits = {
+      ...limits,
+      socketEventsPerSecondMax: config.SOCKET_EVENTS_PER_SECOND,
+      socketEventsBurstMax: config.SOCKET_EVENTS_BURST,
+      socketOutboundBytesMax: config.SOCKET_OUTBOUND_BYTES,
+    };
+  }
 
   /** Ends with `ready`, or with the socket closed for a reason; the client never waits without end. */
   begin(session: Session): void {
@@ -81,6 +90,7 @@ export class JoinService {
   }
 
   private async carryOut({ userId, sessions, queuedAtMs }: Join): Promise<void> {
+    if ([...sessions].every(({ state }) => state === 'closing')) return;
     try {
       if (performance.now() - queuedAtMs > WAIT_MS_MAX) throw new Error('The wait was too long.');
       await this.withMemberships(userId, this.parts.profiles.get(userId), (answer, floor, profile) => {
@@ -154,7 +164,7 @@ export class JoinService {
       sessionId: session.sessionId,
       node: this.parts.config.INSTANCE_ID,
       accountCursor: answer.accountCursor,
-      limits,
+      limits: this.limits,
       conversations: answer.conversations.slice(0, limits.readyConversationsMax),
       nextCursor: answer.nextCursor,
     };

@@ -63,6 +63,16 @@ export class PresenceWatch {
     for (const [session, own] of bySession) session.emit('presence:changed', { items: own });
   }
 
+  /** Changes may have been missed: asks for all who are watched and tells their watchers. */
+  async reread(): Promise<void> {
+    const userIds = [...this.watchers.keys()];
+    for (let i = 0; i < userIds.length; i += limits.presenceWatchMax) {
+      const asked = userIds.slice(i, i + limits.presenceWatchMax);
+      const { items } = await this.requester.query('presence.get', { userIds: asked });
+      this.hear(items);
+    }
+  }
+
   watching(userId: string): Iterable<Session> {
     return this.watchers.get(userId) ?? [];
   }

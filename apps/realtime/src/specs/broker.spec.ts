@@ -1,0 +1,92 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Broker } from '@parley/broker';
+import { managementRequest, testServers } from '@parley/testing';
+import type { Client } from '../testing/client';
+import { aUser, World } from '../testing/world';
+
+interface Connection {
+  name: string;
+  user_provided_name?: string;
+}
+
+describe('a lost connection to the broker', () => {
+  let world: World;
+  let broker: Broker;
+  const [alice, bob] = [aUser(), aUser()];
+  let a: Client, b: Client;
+
+  beforeAll(async () => {
+    world = await World.start();
+    broker = world.node(0).app.get(Broker);
+    a = await world.connect(alice);
+    b = await world.connect(bob);
+  });
+  afterAll(() => world.stop());
+
+  /** Makes RabbitMQ close the node's connection; calls back at the moment at which the node notices. */
+  async function cut(onLost: () => void): Promise<void> {
+    const servers = await testServers();
+    const own = `realtime.${world.nodeId(0)}`;
+    const back = new Promise<void>((resolve) =>
+      broker.once('disconnected', () => {
+        onLost();
+        broker.once('connected', () => resolve());
+      }),
+    );
+    for (;;) {
+      const all = (await managementRequest(servers, 'GET', '/api/connections')) as Connection[];
+      const found = all.find((connection) => connection.user_provided_name === own);
+      if (found) {
+        await managementRequest(servers, 'DELETE', `/api/connections/${encodeURIComponent(found.name)}`);
+        break;
+      }
+      await delay(100);
+    }
+    await back;
+  }
+
+  it('is told of honestly, mends itself, and loses neither rows nor revocations', async () => {
+    const { id } = world.messaging.log.create('group', [alice, bob]);
+    for (const client of [a, b]) await client.take('conversation:created');
+    world.presence = [{ userId: bob, status: 'online', lastSeenAt: null }];
+    await a.ask('presence:watch', { userIds: [bob] });
+    const sid = randomUUID();
+    const revoked = await world.connect(alice, 0, sid);
+
+    let refused: Promise<unknown> | undefined;
+    await cut(() => {
+      refused = a.ask('message:send', { conversationId: id, clientMessageId: 'm1', body: 'Hello' });
+      world.messaging.log.rename(id, 'While away');
+      world.presence = [{ userId: bob, status: 'dnd', lastSeenAt: null }];
+      void world.auth.broker.publishConfirmed('parley.accounts', 'session.revoked', {
+        kind: 'session.revoked',
+        sequence: 1,
+        at: new Date().toISOString(),
+        userId: alice,
+        sessionId: sid,
+      });
+    });
+
+    expect(await refused).toMatchObject({ ok: false, error: { code: 'unavailable' } });
+    expect(await revoked.take('session:closing')).toMatchObject({ code: 'session_revoked' });
+    // What single users were told is not in any log: they are asked to sync.
+    for (const client of [a, b]) await client.take('account:changed');
+    expect(await a.take('presence:changed')).toEqual({ items: world.presence });
+    world.messaging.announceHeads();
+    for (const client of [a, b]) {
+      expect(await client.take('conversation:updated')).toMatchObject({
+        conversation: { title: 'While away' },
+      });
+    }
+    for (;;) {
+      const answer = await a.ask('message:send', {
+        conversationId: id,
+        clientMessageId: 'm1',
+        body: 'Hello',
+      });
+      if (answer.ok) break;
+    }
+    expect(await b.take('message:created')).toMatchObject({ message: { body: 'Hello' } });
+  });
+});
