@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 
 /** A UUID of version 8 from a hash: the same parts always give the same id, and so the same partition and owner. */
-export function derivedId(...parts: string[]): string {
+function derivedId(...parts: string[]): string {
   const bytes = createHash('sha256').update(JSON.stringify(parts)).digest().subarray(0, 16);
   bytes[6] = (bytes[6]! & 0x0f) | 0x80;
   bytes[8] = (bytes[8]! & 0x3f) | 0x80;

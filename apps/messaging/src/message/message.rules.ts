@@ -5,7 +5,7 @@ import type { Decision, DecisionContext } from '../log/decision';
 import { noChange } from '../log/decision';
 
 /** May they write here at all? Archived conversations are for reading. */
-export function checkWriter(state: ConversationState, userId: string): void {
+function checkWriter(state: ConversationState, userId: string): void {
   checkMember(state, userId);
   if (state.archived) throw new ParleyError('forbidden', 'The conversation is archived.');
 }
