@@ -138,6 +138,9 @@ function greet(port: number, logins: DemoLogin[]): void {
   process.stdout.write(`${lines.join('\n')}\n`);
 }
 
+// A terminal that is closed takes its streams along; what runs must still be stopped in order.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+
 main().catch((error: unknown) => {
   const advice = error instanceof LocalError ? error.advice : adviceFor(error as NodeJS.ErrnoException);
   const message = error instanceof LocalError ? error.message : (error as Error).stack;

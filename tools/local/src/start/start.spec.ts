@@ -60,6 +60,14 @@ class Run {
     return this.end();
   }
 
+  /** What a terminal does when it is closed. */
+  hangUp(): Promise<number | null> {
+    this.child.stdout?.destroy();
+    this.child.stderr?.destroy();
+    this.child.kill('SIGHUP');
+    return this.end();
+  }
+
   kill(): Promise<number | null> {
     this.child.kill('SIGKILL');
     return this.end();
@@ -100,7 +108,7 @@ test('a start proves itself, survives a crash of an app, and stops cleanly', asy
   expect(existsSync(join(dir, 'running.json'))).toBe(false);
 });
 
-test('after a crash of everything, the next start cleans up and knows the same people', async () => {
+test('after a crash of everything the next start cleans up, and ends with its terminal', async () => {
   const port = String(await freePort());
   const crashed = new Run('--port', port);
   await crashed.says('Ctrl-C stops everything');
@@ -112,7 +120,9 @@ test('after a crash of everything, the next start cleans up and knows the same p
   expect(running.output).toContain('Stopped what a crash had left');
   expect(orphans.filter(isAlive)).toEqual([]);
   expect(await login(readRunning(dir))).toBe(200);
-  expect(await running.interrupt()).toBe(0);
+  const pids = recordedNames(dir).map(pidOf);
+  expect(await running.hangUp()).toBe(0);
+  expect(pids.filter(isAlive)).toEqual([]);
 });
 
 test('a taken port is said before anything starts', async () => {
