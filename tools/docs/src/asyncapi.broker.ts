@@ -82,6 +82,10 @@ const queueSpecs: Record<keyof typeof queues, { spec: QueueSpec; parameters: str
     parameters: ['service', 'instanceId'],
   },
   inbox: { spec: queues.inbox('{service}' as never, '{instanceId}'), parameters: ['service', 'instanceId'] },
+  liveAccounts: {
+    spec: queues.liveAccounts('{service}' as never, '{instanceId}'),
+    parameters: ['service', 'instanceId'],
+  },
   accounts: { spec: queues.accounts('{service}' as never), parameters: ['service'] },
   connections: { spec: queues.connections(), parameters: [] },
 };
@@ -91,7 +95,8 @@ const boundTo: Partial<Record<keyof typeof queues, ExchangeName[]>> = {
   lane: ['events'],
   liveLane: ['events'],
   control: ['control'],
-  inbox: ['users', 'presence', 'accounts'],
+  inbox: ['users', 'presence'],
+  liveAccounts: ['accounts'],
   accounts: ['accounts'],
   connections: ['connections'],
 };
