@@ -207,7 +207,7 @@ function now(): string {
 }
 
 /** A conversation id in this partition. */
-export function idIn(partition: number): string {
+function idIn(partition: number): string {
   for (;;) {
     const id = `${uuid().slice(0, -6)}${randomBytes(3).toString('hex')}`;
     if (partitionOf(id) === partition) return id;
