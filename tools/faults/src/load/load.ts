@@ -8,11 +8,11 @@ import { Random } from './random';
 import type { Place, World } from './world';
 
 /** Between two actions of one person. */
-const PACE_MS = 150;
+const PACE_MS = 100;
 /** More unanswered writes than this, and a person waits: an outage must not pile up without end. */
 const UNANSWERED_MAX = 8;
 const RETRY_MS = 250;
-const GUEST_MS = 1_500;
+const GUEST_MS = 600;
 const FINAL = new Set([
   'invalid_request',
   'forbidden',
