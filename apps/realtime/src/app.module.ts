@@ -1,5 +1,4 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import { HttpAdapterHost } from '@nestjs/core';
 import {
   Broker,
   BrokerModule,
@@ -36,7 +35,7 @@ import { Handshake } from './socket/handshake';
 import { Housekeeping } from './socket/housekeeping';
 import { RevokedSessions } from './socket/revoked-sessions';
 import { Sessions } from './socket/sessions';
-import { SocketDoor } from './socket/socket.door';
+import { SocketGateway } from './socket/socket.gateway';
 import { Profiles } from './user/profiles';
 import { UserConsumer } from './user/user.consumer';
 
@@ -82,19 +81,8 @@ export class AppModule {
         provided(RefreshService, Sessions, Rooms, RecentRows, JoinService),
         provided(Drain, Sessions, CONFIG),
         provided(Housekeeping, Sessions, RevokedSessions, Typing, Floors, NodeLog),
-        assembled(SocketDoor, {
-          cluster: Cluster,
-          handshake: Handshake,
-          sessions: Sessions,
-          revoked: RevokedSessions,
-          joins: JoinService,
-          rooms: Rooms,
-          watch: PresenceWatch,
-          drain: Drain,
-        }),
+        SocketGateway,
         assembled(RealtimeNode, {
-          http: HttpAdapterHost,
-          door: SocketDoor,
           broker: Broker,
           control: ControlInbox,
           cluster: Cluster,

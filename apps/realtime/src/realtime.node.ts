@@ -1,10 +1,8 @@
-import type { Server } from 'node:http';
 import type {
   BeforeApplicationShutdown,
   OnApplicationBootstrap,
   OnApplicationShutdown,
 } from '@nestjs/common';
-import type { HttpAdapterHost } from '@nestjs/core';
 import type { Broker, ControlInbox } from '@parley/broker';
 import { controlKeys, type DigestEnvelope, type HeadsEnvelope } from '@parley/contracts';
 import type { HealthRegistry } from '@parley/service';
@@ -20,11 +18,8 @@ import type { Cluster } from './socket/cluster';
 import type { Drain } from './socket/drain';
 import type { Housekeeping } from './socket/housekeeping';
 import type { Sessions } from './socket/sessions';
-import type { SocketDoor } from './socket/socket.door';
 
 export interface NodeParts {
-  http: HttpAdapterHost;
-  door: SocketDoor;
   broker: Broker;
   control: ControlInbox;
   cluster: Cluster;
@@ -48,6 +43,8 @@ export class RealtimeNode
   implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown
 {
   private starting?: Promise<void>;
+  private stop!: () => void;
+  private readonly stopped = new Promise<void>((resolve) => (this.stop = resolve));
   /** Lanes change hands now and then; only at first does it matter that they are not taken yet. */
   private hasFeed = false;
 
@@ -66,21 +63,20 @@ export class RealtimeNode
   }
 
   onApplicationBootstrap(): void {
-    const { http, door, sessions, router, control, log, digest, housekeeping } = this.parts;
+    const { sessions, router, control, log, digest, housekeeping } = this.parts;
     sessions.handleEvents((session, packet) => router.receive(session, packet));
     control.on(controlKeys.heads, (body) => log.hear(body as HeadsEnvelope));
     control.on(controlKeys.digest, (body) => digest.hear(body as DigestEnvelope));
     housekeeping.start();
-    door.open(http.httpAdapter.getHttpServer() as Server);
     this.starting = this.startFeed();
   }
 
   /** The sockets go first: until the last one has gone, everything works. */
   async beforeApplicationShutdown(): Promise<void> {
-    const { drain, door, announcer, relay, log, housekeeping } = this.parts;
+    const { drain, announcer, relay, log, housekeeping } = this.parts;
     await drain.run();
-    door.close();
     announcer.stop();
+    this.stop();
     await log.stop();
     await this.starting;
     await relay.stop();
@@ -93,7 +89,7 @@ export class RealtimeNode
 
   private async startFeed(): Promise<void> {
     const { broker, log, applier, refresh, relay } = this.parts;
-    await broker.whenConnected();
+    await Promise.race([broker.whenConnected(), this.stopped]);
     await log.start({
       apply: (partition, rows) => applier.apply(partition, rows),
       onJump: () => refresh.schedule(),

@@ -72,7 +72,7 @@ export class Router {
   /** Nothing is answered before `ready`, so it has to wait for it. */
   private postpone(session: Session, packet: EventPacket): void {
     session.early ??= [];
-    if (session.early.length >= limits.socketInFlightMax) session.close('rate_limited', 1_000);
+    if (session.early.length >= limits.socketInFlightMax) this.slowDown(session, packet, 1_000);
     else session.early.push(packet);
   }
 
@@ -133,7 +133,7 @@ export class Router {
     session.refusals += 1;
     if (session.refusals > REFUSALS_MAX) {
       session.close('rate_limited', 5_000);
-    } else if (packet.id !== undefined && session.isLive) {
+    } else if (packet.id !== undefined) {
       const error = new ParleyError('rate_limited', 'Too many events.', { retryAfterMs });
       session.refuse(packet.id, error.toBody());
     }

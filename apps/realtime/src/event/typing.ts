@@ -1,14 +1,11 @@
-import { ParleyError } from '@parley/contracts';
+import { ParleyError, serverEvents, type ServerPayload } from '@parley/contracts';
 import type { Rooms } from '../feed/rooms';
 import type { Cluster } from '../socket/cluster';
 import { eventFrame } from '../socket/frames';
 import type { Session } from '../socket/session';
 
-interface Note {
-  conversationId: string;
-  userId: string;
-  typing: boolean;
-}
+const noteSchema = serverEvents['typing:changed'];
+type Note = ServerPayload<'typing:changed'>;
 
 interface Typist {
   session: Session;
@@ -33,7 +30,10 @@ export class Typing {
     private readonly rooms: Rooms,
     private readonly cluster: Cluster,
   ) {
-    cluster.on(TYPING, (note) => this.tellHere(note as Note));
+    cluster.on(TYPING, (body) => {
+      const note = noteSchema.safeParse(body).data;
+      if (note) this.tellHere(note);
+    });
   }
 
   /** @throws ParleyError `not_found` outside the room */
@@ -76,11 +76,10 @@ export class Typing {
   private tellHere(note: Note): void {
     const room = this.rooms.members(note.conversationId);
     if (!room) return;
-    const { conversationId, userId, typing } = note;
-    const frame = eventFrame('typing:changed', { conversationId, userId, typing });
+    const frame = eventFrame('typing:changed', note);
     for (const session of room) {
       // Nobody needs it who is late with the rest.
-      if (session.userId !== userId && session.isKeepingUp) session.write(frame);
+      if (session.userId !== note.userId && session.isKeepingUp) session.write(frame);
     }
   }
 }

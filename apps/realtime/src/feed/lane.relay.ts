@@ -32,7 +32,10 @@ export class LaneRelay {
         this.pass(envelope);
       },
     });
-    cluster.on(ROWS, (envelope) => this.log.offer(envelope as EventEnvelope, false));
+    cluster.on(ROWS, (body) => {
+      const envelope = body as EventEnvelope | null;
+      if (Array.isArray(envelope?.partitions)) this.log.offer(envelope, false);
+    });
   }
 
   start(): void {

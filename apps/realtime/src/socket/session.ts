@@ -34,6 +34,8 @@ type State = 'joining' | 'live' | 'closing';
 /** How long a client has to read the reason before its connection is cut. */
 const LAST_WORDS_MS = 2_000;
 const BEHIND_BYTES = 65_536;
+/** More than that while a socket joins is dropped: `ready` and `sync` tell it all. */
+const HELD_MAX = 300;
 
 /**
  * One socket and all that this node knows of it. There are many: fields that few sockets need are created when they
@@ -53,7 +55,7 @@ export class Session implements Guard {
   floor: readonly number[] | null = null;
   /** Events that came before `ready` was sent. */
   early: EventPacket[] | null = null;
-  /** Frames about the user that came before `ready` was sent. */
+  /** Frames that wait until `ready` has been sent. */
   held: Buffer[] | null = null;
   /** Users whose presence the client watches; kept by PresenceWatch. */
   watched: Set<string> | null = null;
@@ -98,7 +100,17 @@ export class Session implements Guard {
   }
 
   refuse(id: number, { code, message, retryAfterMs }: ErrorBody): void {
-    this.write(ackFrame(id, { ok: false, error: { code, message, retryAfterMs } }));
+    this.tell(ackFrame(id, { ok: false, error: { code, message, retryAfterMs } }));
+  }
+
+  /** Writes the frame as soon as `ready` has been sent. */
+  tell(frame: Buffer): void {
+    if (this.isLive) {
+      this.write(frame);
+    } else {
+      this.held ??= [];
+      if (this.held.length < HELD_MAX) this.held.push(frame);
+    }
   }
 
   /** Writes whole frames, together with what else this turn of the event loop has for the socket. */

@@ -10,13 +10,16 @@ export type SessionLimits = Pick<
 type EventListener = (session: Session, packet: EventPacket) => void;
 type CountListener = (userId: string, sockets: number) => void;
 
+/** Writing to many sockets must not hold up the reading from others. */
+const SOCKETS_PER_TURN = 1_000;
+
 /** Every socket of this node, by user. */
 export class Sessions {
   private readonly byUser = new Map<string, Set<Session>>();
   private eventListener?: EventListener;
   private countListener?: CountListener;
   private total = 0;
-  private unflushed: Session[] = [];
+  private readonly unflushed: Session[] = [];
 
   constructor(readonly limits: SessionLimits) {}
 
@@ -80,9 +83,8 @@ export class Sessions {
   }
 
   private flush(): void {
-    const sessions = this.unflushed;
-    this.unflushed = [];
-    for (const session of sessions) session.flush();
+    for (const session of this.unflushed.splice(0, SOCKETS_PER_TURN)) session.flush();
+    if (this.unflushed.length > 0) setImmediate(() => this.flush());
   }
 }
 

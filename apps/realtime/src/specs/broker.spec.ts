@@ -90,3 +90,15 @@ describe('a lost connection to the broker', () => {
     expect(await b.take('message:created')).toMatchObject({ message: { body: 'Hello' } });
   });
 });
+
+describe('a broker that is not there', () => {
+  it('lets a node start, say so, turn clients away, and end', async () => {
+    const world = await World.start({ nodes: 0 });
+    const node = await world.startNode({ AMQP_URL: 'amqp://nobody:nothing@127.0.0.1:1' }, false);
+    expect((await fetch(`${node.url}/health/live`)).status).toBe(200);
+    expect((await fetch(`${node.url}/health/ready`)).status).toBe(503);
+    const client = world.open({ token: await world.token(aUser()) });
+    expect(await client.take('session:closing')).toMatchObject({ code: 'internal', reconnect: true });
+    await world.stop();
+  });
+});

@@ -144,6 +144,20 @@ describe('joining', () => {
     await client.take('account:changed');
   });
 
+  it('answers everything that a client sends before `ready`, however much', async () => {
+    const alice = aUser();
+    const { id } = world.messaging.log.create('group', [alice]);
+    const answer = holdAnswer(alice);
+    const client = world.open({ token: await accessTokenFor(alice) });
+    const asked = Array.from({ length: 150 }, () => client.ask('typing:start', { conversationId: id }));
+    await answer.read;
+    answer.release();
+    const answers = await Promise.all(asked);
+    expect(answers.filter(({ ok }) => ok)).toHaveLength(100);
+    expect(answers.at(-1)).toMatchObject({ ok: false, error: { code: 'rate_limited', retryAfterMs: 1_000 } });
+    expect(client.names[0]).toBe('ready');
+  });
+
   it('asks once for sockets of one user that wait together', async () => {
     const alice = aUser();
     const asked = world.messaging.joinsAsked;

@@ -60,7 +60,7 @@ export class World {
     return world;
   }
 
-  async startNode(env: NodeJS.ProcessEnv = {}): Promise<RunningService> {
+  async startNode(env: NodeJS.ProcessEnv = {}, untilReady = true): Promise<RunningService> {
     const { publicFile } = await testKeys();
     const config = loadConfig(schema, {
       PORT: '0',
@@ -76,7 +76,7 @@ export class World {
     const node = await startRealtime(config, { ownsProcess: false });
     this.nodes.push(node);
     this.ids.push(config.INSTANCE_ID);
-    await this.untilReady(this.nodes.length - 1);
+    if (untilReady) await this.untilReady(this.nodes.length - 1);
     return node;
   }
 

@@ -11,12 +11,8 @@ import {
 import { PresenceWatch } from '../presence/presence.watch';
 import { eventFrame } from '../socket/frames';
 import { RevokedSessions } from '../socket/revoked-sessions';
-import type { Session } from '../socket/session';
 import { Sessions } from '../socket/sessions';
 import { Profiles } from './profiles';
-
-/** More news than that of one user while a socket joins is dropped: `ready` and `sync` tell it all. */
-const HELD_MAX = 50;
 
 /** What concerns single users, as other services tell it to every realtime node. Unknown kinds are for later versions. */
 @Controller()
@@ -78,14 +74,6 @@ export class UserConsumer {
   }
 
   private tell(userId: string, frame: Buffer): void {
-    for (const session of this.sessions.of(userId)) {
-      if (session.isLive) session.write(frame);
-      else hold(session, frame);
-    }
+    for (const session of this.sessions.of(userId)) session.tell(frame);
   }
-}
-
-function hold(session: Session, frame: Buffer): void {
-  session.held ??= [];
-  if (session.held.length < HELD_MAX) session.held.push(frame);
 }
