@@ -70,6 +70,8 @@ export async function startBroker(app: INestApplication): Promise<void> {
   transport.useGlobalFilters(new PassThroughFilter());
   // The providers are shared with the application, which has called their init and bootstrap hooks already.
   (transport as NestMicroservice).setIsInitHookCalled(true);
+  // So are gateways: the transport would open each a second time, on a server of its own.
+  Reflect.set(transport, 'socketModule', null);
   await app.startAllMicroservices();
   app.get(Membership).start();
 }
