@@ -201,13 +201,18 @@ export class LogOwner {
       task.row = decision.event && this.record(partition, state, task, decision, decision.event);
     } catch (error) {
       if (!(error instanceof ParleyError)) return this.fail(partition, task, error);
+      task.outcome = { error };
+      task.row = undefined;
       if (task.name === 'message.send' && !task.repeatChecked && error.code !== 'idempotency_mismatch') {
         void this.lookForRepeat(partition, task);
         return;
       }
-      task.outcome = { error };
-      task.row = undefined;
     }
+    this.finish(partition, task);
+  }
+
+  /** What was decided leaves once everything decided before it is stored. */
+  private finish(partition: Partition, task: Task): void {
     if (task.row || partition.hasUncommitted) {
       partition.queue.push(task);
       this.committer.add(partition);
@@ -266,9 +271,14 @@ export class LogOwner {
     };
   }
 
-  /** A refused send may repeat one that was accepted earlier: that is recognised before anything else is said. */
+  /**
+   * A refused send may repeat one that was accepted earlier: that is recognised before anything else is said. One that
+   * does not stays refused. It is not decided again: later sends of its socket have been decided meanwhile, and it must
+   * not be accepted behind them.
+   */
   private async lookForRepeat(partition: Partition, task: Task): Promise<void> {
     const data = task.data as CommandData<'message.send'>;
+    const { generation } = partition;
     try {
       const known = await this.options.store.messageIdOf(
         data.conversationId,
@@ -279,8 +289,15 @@ export class LogOwner {
       if (known !== undefined) {
         partition.clientIds.set(clientIdKey(data), known);
         task.messagesLoaded = false;
+        this.consider(partition, task);
+      } else if (task.isKnownRepeat) {
+        this.consider(partition, task);
+      } else if (partition.generation !== generation) {
+        // The state that it was refused on may never have been stored. A new owner must not accept it late either.
+        task.reject(unavailable('The log was read anew meanwhile.'));
+      } else {
+        this.finish(partition, task);
       }
-      this.consider(partition, task);
     } catch {
       task.reject(unavailable('The log cannot be read at the moment.'));
     }

@@ -1,0 +1,95 @@
+import type { CommandData, CommandName } from '@parley/contracts';
+import { partitionOf } from '@parley/contracts';
+import { v7 } from 'uuid';
+import { MemoryLog } from '../testing/simulation/simulated.store';
+import { Loader } from './loader';
+import { LogOwner } from './owner';
+
+/** A log whose question for client ids is answered when the test says so. */
+class SlowToRemember extends MemoryLog {
+  asked!: () => void;
+  answer!: () => void;
+  readonly isAsked = new Promise<void>((resolve) => (this.asked = resolve));
+  private readonly mayAnswer = new Promise<void>((resolve) => (this.answer = resolve));
+
+  override async messageIdOf(...request: [string, string, string]): Promise<string | undefined> {
+    this.asked();
+    await this.mayAnswer;
+    return super.messageIdOf(...request);
+  }
+}
+
+describe('LogOwner', () => {
+  const [alice, bob] = [v7(), v7()];
+  const conversationId = v7();
+  const partition = partitionOf(conversationId);
+
+  async function world() {
+    const store = new SlowToRemember();
+    const owner = new LogOwner({
+      store,
+      loader: new Loader(store),
+      clock: {
+        monotonic: () => performance.now(),
+        now: () => new Date().toISOString(),
+        sleep: () => Promise.resolve(),
+      },
+      newId: () => v7(),
+      hash: (_command, data) => JSON.stringify(data),
+      isLeaseValid: () => true,
+      publish: () => undefined,
+      onLost: () => undefined,
+    });
+    await owner.open(new Map([[partition, 1]]));
+    const submit = (name: CommandName, data: object) =>
+      owner.submit(name, { conversationId, ...data } as CommandData<CommandName>, {
+        partition,
+        term: 1,
+        arrivedAt: performance.now(),
+      });
+    const send = (clientMessageId: string) =>
+      submit('message.send', {
+        actorId: bob,
+        clientMessageId,
+        body: clientMessageId,
+        format: 'plain',
+        mentions: [],
+        attachments: [],
+      });
+    await submit('conversation.create', {
+      actorId: alice,
+      type: 'group',
+      title: null,
+      topic: null,
+      visibility: 'private',
+      memberIds: [bob],
+      requestHash: 'r',
+    });
+    return { store, submit, send };
+  }
+
+  it('does not accept a refused message behind later ones, though its sender is back meanwhile', async () => {
+    const { store, submit, send } = await world();
+    await submit('member.remove', { actorId: alice, userId: bob });
+    const early = send('early');
+    const outcome = expect(early).rejects.toMatchObject({ code: 'not_found' });
+    await store.isAsked;
+    await submit('member.put', { actorId: alice, userId: bob });
+    expect(await send('late')).toMatchObject({ message: { number: 1 }, created: true });
+    store.answer();
+    await outcome;
+    expect(await send('again')).toMatchObject({ message: { number: 2 } });
+  });
+
+  it('recognises a repeat of somebody who was removed since', async () => {
+    const { store, submit, send } = await world();
+    const first = await send('kept');
+    for (let i = 0; i < 600; i++) await send(`other ${i}`); // Until memory has forgotten it.
+    await submit('member.remove', { actorId: alice, userId: bob });
+    store.answer();
+    expect(await send('kept')).toMatchObject({
+      message: (first as { message: object }).message,
+      created: false,
+    });
+  });
+});
