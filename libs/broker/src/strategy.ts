@@ -7,17 +7,10 @@ import { isObservable, lastValueFrom } from 'rxjs';
 import type { Broker } from './broker';
 import { assertQueue, closeTogether } from './broker';
 import { ReplySender } from './replies';
+import type { Subscription } from './subscription';
 import { EventSubscription } from './subscription';
 import type { ReplyEntry, RequestEntry, RequestEnvelope } from './wire';
 import { replyStatus } from './wire';
-
-/** A queue of events bound to an exchange; each message goes to the @EventPattern of the exchange's name. */
-export interface Subscription {
-  exchange: keyof typeof exchanges;
-  queue: QueueSpec;
-  /** Routing keys; `#` for all of a topic exchange. */
-  keys: string[];
-}
 
 export interface Serves {
   /** Answers `<service>.queries`. */

@@ -1,9 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { QueueSpec } from '@parley/contracts';
 import { exchanges } from '@parley/contracts';
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import type { Broker } from './broker';
 import { assertQueue, closeTogether } from './broker';
-import type { Subscription } from './strategy';
+
+/** A queue of events bound to an exchange; each message goes to the @EventPattern of the exchange's name. */
+export interface Subscription {
+  exchange: keyof typeof exchanges;
+  queue: QueueSpec;
+  /** Routing keys; `#` for all of a topic exchange. */
+  keys: string[];
+}
 
 const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 5000;

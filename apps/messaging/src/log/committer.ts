@@ -2,7 +2,7 @@ import { Moved } from '@parley/broker';
 import { partitionOf, unavailable } from '@parley/contracts';
 import type { LogRow, LogStore } from './log.store';
 import { ClientIdTaken, PositionTaken } from './log.store';
-import type { OwnerClock } from './owner';
+import type { OwnerClock } from './clock';
 import type { Partition } from './partition';
 import type { Task } from './task';
 import { answer } from './task';

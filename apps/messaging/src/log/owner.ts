@@ -4,6 +4,7 @@ import { ParleyError, unavailable } from '@parley/contracts';
 import { blank } from '../conversation/conversation.rules';
 import type { ConversationState } from '../conversation/conversation.state';
 import { toHead } from '../conversation/conversation.state';
+import type { OwnerClock } from './clock';
 import { Committer } from './committer';
 import { clientIdKey, decide, messagesNamed, repeat } from './decide';
 import type { Decision, DecisionContext } from './decision';
@@ -12,14 +13,6 @@ import type { LogRow, LogStore } from './log.store';
 import { Partition, UNANSWERED_MAX } from './partition';
 import type { Task } from './task';
 import { answer } from './task';
-
-export interface OwnerClock {
-  /** Monotonic milliseconds. */
-  monotonic(): number;
-  /** RFC 3339 with milliseconds. */
-  now(): string;
-  sleep(ms: number): Promise<void>;
-}
 
 export interface OwnerOptions {
   store: LogStore;
