@@ -51,7 +51,9 @@ describe('who writes, who is there, what is read', () => {
     await phone.synced();
     const before = bob.client.store.conversation(conversationId)!;
     for (const body of ['One.', 'Two.', 'Three.']) await alice.client.send({ conversationId, body }).stored;
-    await until(phone, () => phone.store.conversation(conversationId)?.unread === before.unread + 3);
+    for (const device of [phone, bob.client]) {
+      await until(device, () => device.store.conversation(conversationId)?.unread === before.unread + 3);
+    }
 
     bob.client.markRead(conversationId);
     expect(bob.client.store.conversation(conversationId)?.unread).toBe(0);
