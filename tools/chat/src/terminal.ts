@@ -25,9 +25,11 @@ export class Terminal implements Asker {
     if (write) shown._writeToOutput = (text) => write(this.isMuted ? '' : text);
   }
 
+  /** Calls back at every key of a line that is to be sent: not of answers and commands. */
   onKey(listener: () => void): void {
     process.stdin.on('keypress', (_, key?: { name?: string; ctrl?: boolean }) => {
-      if (!this.isAsking && !key?.ctrl && key?.name !== 'return') listener();
+      const isText = !this.isAsking && this.lines.line !== '' && !this.lines.line.startsWith('/');
+      if (isText && !key?.ctrl && key?.name !== 'return') listener();
     });
   }
 
