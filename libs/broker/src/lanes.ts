@@ -15,6 +15,8 @@ export interface LaneConsumerOptions {
   onDrop(lane: number): void;
   /** `ack` says that everything up to and with this envelope is dealt with. */
   onEnvelope(envelope: EventEnvelope, ack: () => void): void;
+  /** For those who keep no state: the broker forgets an envelope as it sends it, and `ack` does nothing. */
+  noAck?: boolean;
 }
 
 const PREFETCH = 400;
@@ -106,13 +108,18 @@ export class LaneConsumer {
     if (!channel) return;
     await this.options.onTake(lane);
     if (channel !== this.channel) return;
-    const { consumerTag } = await channel.consume(this.options.queue(lane).name, (message) => {
-      if (!message) return;
-      const envelope = JSON.parse(message.content.toString()) as EventEnvelope;
-      this.options.onEnvelope(envelope, () => {
-        if (channel === this.channel) channel.ack(message);
-      });
-    });
+    const noAck = this.options.noAck ?? false;
+    const { consumerTag } = await channel.consume(
+      this.options.queue(lane).name,
+      (message) => {
+        if (!message) return;
+        const envelope = JSON.parse(message.content.toString()) as EventEnvelope;
+        this.options.onEnvelope(envelope, () => {
+          if (!noAck && channel === this.channel) channel.ack(message);
+        });
+      },
+      { noAck },
+    );
     this.taken.set(lane, consumerTag);
   }
 

@@ -9,7 +9,7 @@ const ACQUAINTED_MS = 3_000;
 
 /**
  * Takes this node's share of the event lanes and passes each envelope whole to every other node. Nothing is stored, so
- * everything is acknowledged at once: what gets lost is found by its gap, or by the head that its owner announces.
+ * nothing is acknowledged: what gets lost is found by its gap, or by the head that its owner announces.
  */
 export class LaneRelay {
   private readonly consumer: LaneConsumer;
@@ -27,10 +27,8 @@ export class LaneRelay {
       queue: (lane) => queues.liveLane('realtime', lane),
       onTake: () => Promise.resolve(),
       onDrop: () => undefined,
-      onEnvelope: (envelope, acknowledge) => {
-        acknowledge();
-        this.pass(envelope);
-      },
+      onEnvelope: (envelope) => this.pass(envelope),
+      noAck: true,
     });
     cluster.on(ROWS, (body) => {
       const envelope = body as EventEnvelope | null;
