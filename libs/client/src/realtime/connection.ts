@@ -10,6 +10,7 @@ import {
 } from '@parley/contracts';
 import { io, type Socket } from 'socket.io-client';
 import { Emitter } from '../emitter';
+import type { Clock } from '../environment';
 
 /** How the socket proves who it is: a header where one can be set, else a ticket. */
 export type Credentials = { accessToken: string } | { ticket: string };
@@ -51,7 +52,11 @@ export class Connection extends Emitter<ConnectionEvents> {
   private retiring = false;
   private over = false;
 
-  constructor(url: string, credentials: Credentials) {
+  constructor(
+    url: string,
+    credentials: Credentials,
+    private readonly clock: Clock,
+  ) {
     super();
     const auth =
       'accessToken' in credentials
@@ -71,11 +76,11 @@ export class Connection extends Emitter<ConnectionEvents> {
   open(timeoutMs: number): Promise<ServerPayload<'ready'>> {
     return new Promise((resolve, reject) => {
       const fail = (error: ParleyError) => {
-        clearTimeout(timer);
+        this.clock.clearTimeout(timer);
         this.close();
         reject(error);
       };
-      const timer = setTimeout(
+      const timer = this.clock.setTimeout(
         () => fail(new ParleyError('unavailable', 'The server sent no `ready`.')),
         timeoutMs,
       );
@@ -88,7 +93,7 @@ export class Connection extends Emitter<ConnectionEvents> {
         const event = { name, payload } as AnyServerEvent;
         if (event.name === 'session:closing') this.closing = event.payload;
         if (event.name === 'ready') {
-          clearTimeout(timer);
+          this.clock.clearTimeout(timer);
           resolve(event.payload);
         }
         this.emit('event', event);

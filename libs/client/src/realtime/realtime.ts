@@ -138,7 +138,7 @@ export class Realtime extends Emitter<RealtimeEvents> {
       token = await this.session.accessToken();
       const credentials = await this.credentials(token);
       if (run !== this.run) return;
-      const next = (connection = new Connection(this.options.url, credentials));
+      const next = (connection = new Connection(this.options.url, credentials, this.environment.clock));
       next.on('event', (event) => this.pass(next, event));
       next.on('closed', ({ closing }) => this.closed(next, closing));
       const ready = await next.open(this.options.readyTimeoutMs);
