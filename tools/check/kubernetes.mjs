@@ -8,6 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { APPS, APPS_WITH_TABLES } from './apps.mjs';
+import { checkCustomResources, isCustom } from './custom-resources.mjs';
+import { exposedMetrics } from './metrics.mjs';
 import { checkEnvironment } from './settings.mjs';
 import { typeErrors } from './types.mjs';
 import { workspace } from '../local/prepare.mjs';
@@ -18,8 +20,11 @@ const SERVER_PORTS = {
   REDIS_URL: ['redis', 6379],
   AMQP_URL: ['rabbitmq', 5672],
 };
-/** Custom resources: their operators bring the schemas. */
-const CUSTOM = ['monitoring.coreos.com/', 'external-secrets.io/'];
+
+const exposed = exposedMetrics();
+const served = /\^\((.*?)\)\$/
+  .exec(readFileSync(join(workspace, 'k8s/base/monitoring/adapter-values.yaml'), 'utf8'))[1]
+  .split('|');
 
 const findings = generated();
 if (spawnSync('kubectl', ['version', '--client']).error)
@@ -81,14 +86,14 @@ function build(folder, path) {
   return objects;
 }
 
-/** Twice: the JSON schema sees wrong values, the types see misspelt names. */
+/** Twice: the JSON schema sees wrong values, the types see misspelt names. Custom resources by their operators' schemas. */
 function schema(builds) {
   const items = [];
-  const skipped = new Set();
+  const customs = [];
   for (const { where, objects } of builds)
     for (const object of objects) {
       const id = `${where}: ${object.kind} ${object.metadata?.name}`;
-      if (CUSTOM.some((group) => object.apiVersion.startsWith(group))) skipped.add(object.kind);
+      if (isCustom(object)) customs.push({ id, value: object });
       else {
         const from = `kubernetes-models/${object.apiVersion}`;
         try {
@@ -99,9 +104,9 @@ function schema(builds) {
         items.push({ id, from, type: `I${object.kind}`, value: object });
       }
     }
-  findings.push(...typeErrors(items).map(({ id, message }) => `${id}: ${message}`));
-  if (skipped.size > 0)
-    console.log(`SKIPPED: no schema for the custom resources ${[...skipped].join(', ')}.`);
+  const custom = checkCustomResources(customs);
+  findings.push(...[...typeErrors(items), ...custom.findings].map(({ id, message }) => `${id}: ${message}`));
+  for (const what of custom.skipped) console.log(`SKIPPED: no schema for the custom resources of ${what}.`);
 }
 
 function checkApp(where, objects, app) {
@@ -132,6 +137,18 @@ function checkApp(where, objects, app) {
     if (!container[probe]) complain(`has no ${probe}`);
   mounts(spec, { ...settings, ...own }).forEach(complain);
   arrows(of('NetworkPolicy').spec, config).forEach(complain);
+  for (const { pods } of of('HorizontalPodAutoscaler').spec.metrics)
+    if (pods) checkScaling(pods.metric.name).forEach(complain);
+}
+
+/** What it scales on is exposed by an app and served by the adapter. */
+function checkScaling(name) {
+  return [
+    ...(exposed.has(name) ? [] : [`scales on ${name}, which nothing exposes`]),
+    ...(served.includes(name)
+      ? []
+      : [`scales on ${name}, which base/monitoring/adapter-values.yaml does not serve`]),
+  ];
 }
 
 /** What a setting names as a file is mounted there, and no secret is mounted that no setting names. */

@@ -2,15 +2,12 @@
 // promtool (package prometheus) the rules are also parsed and their tests run; without it that part is skipped, loudly.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { APPS } from './apps.mjs';
 import { dashboardErrors } from './grafana.mjs';
+import { exposedMetrics, filesIn } from './metrics.mjs';
 import { workspace } from '../local/prepare.mjs';
-
-const require = createRequire(import.meta.url);
-const { collectDefaultMetrics, Registry } = require('prom-client');
 
 /** Of servers that are not ours: their documentation is the source. */
 const FOREIGN = new Set([
@@ -38,7 +35,7 @@ const alerts = rules.filter(({ alert }) => alert);
 const dashboards = readdirSync(join(workspace, 'docker/grafana/dashboards'))
   .map((name) => `docker/grafana/dashboards/${name}`)
   .map((file) => ({ file, content: JSON.parse(read(file)) }));
-const exposed = exposedMetrics();
+const exposed = new Set([...exposedMetrics(), ...FOREIGN, ...rules.flatMap(({ record }) => record ?? [])]);
 const findings = [
   ...rules.flatMap(({ alert, record, expr }) => unknownMetrics(`rule ${alert ?? record}`, expr)),
   ...dashboardErrors(dashboards),
@@ -49,24 +46,6 @@ const findings = [
 ];
 for (const finding of findings) console.log(finding);
 process.exit(findings.length > 0 ? 1 : 0);
-
-/** Names as they are scraped: those made by `counter`, `gauge` and `histogram` in the sources, and Node's own. */
-function exposedMetrics() {
-  const names = new Set([...FOREIGN, ...rules.flatMap(({ record }) => record ?? [])]);
-  const calls = /\b(counter|gauge|histogram)(?:<[^>]*>)?\(\s*'([a-z0-9_]+)'/g;
-  for (const file of ['apps', 'libs'].flatMap((folder) => filesIn(folder, /\/src\/.*\.ts$/)))
-    for (const [, kind, name] of read(file).matchAll(calls))
-      for (const suffix of kind === 'histogram' ? ['_bucket', '_sum', '_count'] : [''])
-        names.add(`${name}${suffix}`);
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
-  for (const { name, type } of registry.getMetricsAsArray())
-    for (const suffix of type === 'histogram' || type === 'summary'
-      ? ['_bucket', '_sum', '_count', '']
-      : [''])
-      names.add(`${name}${suffix}`);
-  return names;
-}
 
 /** What is left of an expression without strings, label lists, ranges, functions and words is names of metrics. */
 function unknownMetrics(where, expression) {
@@ -129,15 +108,6 @@ function promtool() {
     const { status, stdout, stderr } = spawnSync('promtool', args, { cwd: workspace, encoding: 'utf8' });
     return status === 0 ? [] : [`promtool ${args.slice(0, 2).join(' ')}:\n${stdout}${stderr}`];
   });
-}
-
-function filesIn(folder, pattern) {
-  return execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '-z', folder], {
-    cwd: workspace,
-    encoding: 'utf8',
-  })
-    .split('\0')
-    .filter((file) => pattern.test(file) && existsSync(join(workspace, file)));
 }
 
 function read(path) {

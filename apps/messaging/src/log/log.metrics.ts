@@ -23,6 +23,12 @@ export function observeOwnership(count: () => number): void {
   });
 }
 
+/** What autoscaling goes by: an owner that keeps up has few in hand. */
+export const commandsWaiting = gauge(
+  'parley_commands_waiting',
+  'Commands that this instance has taken and not answered.',
+);
+
 /** Seconds from the arrival of a command to its answer. */
 export const commandSeconds = histogram(
   'parley_command_seconds',

@@ -3,7 +3,7 @@ import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
 import type { RequestContext } from '@parley/broker';
 import type { CommandData, CommandName, CommandReply } from '@parley/contracts';
 import { ParleyError } from '@parley/contracts';
-import { commandSeconds } from '../log/log.metrics';
+import { commandSeconds, commandsWaiting } from '../log/log.metrics';
 import { LogRuntime } from '../log/log.runtime';
 import { MarkWriter } from '../read-mark/mark.writer';
 
@@ -104,6 +104,7 @@ export class CommandConsumer {
         { command: name, outcome: result },
         (performance.now() - context.arrivedAt) / 1000,
       );
+    commandsWaiting.inc();
     try {
       const reply = await this.runtime.owner.submit(name, data, context);
       outcome('ok');
@@ -111,6 +112,8 @@ export class CommandConsumer {
     } catch (error) {
       outcome(error instanceof ParleyError ? error.code : 'moved');
       throw error;
+    } finally {
+      commandsWaiting.dec();
     }
   }
 }
