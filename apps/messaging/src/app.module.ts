@@ -92,8 +92,9 @@ export class AppModule implements OnModuleInit, OnApplicationShutdown {
         },
         {
           provide: AccountReader,
-          inject: [getDataSourceToken()],
-          useFactory: (dataSource: DataSource) => new AccountReader(pgPool(dataSource)),
+          inject: [getDataSourceToken(), LogStore],
+          useFactory: (dataSource: DataSource, store: LogStore) =>
+            new AccountReader(pgPool(dataSource), store),
         },
         {
           provide: ConversationReader,

@@ -1,5 +1,6 @@
 import type { DatabaseConfig, DatabaseSettings } from '@parley/service';
 import { Log1764000000000 } from './migrations/1764000000000-log';
+import { Projections1764100000000 } from './migrations/1764100000000-projections';
 
 /** Messaging's own part of the database, for the service and `migrate.ts` alike. */
 export function databaseSettings(config: DatabaseConfig): DatabaseSettings {
@@ -7,7 +8,7 @@ export function databaseSettings(config: DatabaseConfig): DatabaseSettings {
     url: config.DATABASE_URL,
     schema: 'messaging',
     entities: [],
-    migrations: [Log1764000000000],
+    migrations: [Log1764000000000, Projections1764100000000],
     poolMax: config.DATABASE_POOL_MAX,
   };
 }

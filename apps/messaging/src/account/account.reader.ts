@@ -1,6 +1,8 @@
 import type { AccountChange, AccountPage, MyConversation } from '@parley/contracts';
 import { limits, ParleyError } from '@parley/contracts';
 import type { Pool } from 'pg';
+import type { LogStore } from '../log/log.store';
+import { lastMessages } from './last-message.reader';
 import type { MyConversationRow } from './my-conversation';
 import { myConversationColumns, myConversationSource, toMyConversation } from './my-conversation';
 
@@ -10,7 +12,10 @@ import { myConversationColumns, myConversationSource, toMyConversation } from '.
  * it is read again. So no entry can be missed, some are seen twice.
  */
 export class AccountReader {
-  constructor(private readonly pool: Pool) {}
+  constructor(
+    private readonly pool: Pool,
+    private readonly store: LogStore,
+  ) {}
 
   /** Entries changed since the cursor; null asks for all that are joined. */
   async changes(userId: string, cursor: string | null, limit: number): Promise<AccountPage> {
@@ -39,7 +44,10 @@ export class AccountReader {
       more && last
         ? encodeCursor({ since: from?.since ?? '0', next, after: last.id })
         : encodeCursor({ since: next });
-    return { cursor: cursorNow, more, changes: page.map(toChange) };
+    const joined = new Map(
+      (await this.complete(page.filter(({ role }) => role !== null))).map((c) => [c.id, c]),
+    );
+    return { cursor: cursorNow, more, changes: page.map(({ id }) => toChange(id, joined.get(id))) };
   }
 
   /** A cursor for somebody who knows everything up to now. */
@@ -69,7 +77,7 @@ export class AccountReader {
              order by c.last_activity_at desc, c.id desc limit $4`,
       values: [userId, before, beforeId, limit + 1],
     });
-    const items = rows.slice(0, limit).map(toMyConversation);
+    const items = await this.complete(rows.slice(0, limit));
     const last = items[items.length - 1];
     const nextCursor =
       rows.length > limit && last
@@ -98,13 +106,18 @@ export class AccountReader {
              where m.user_id = $1 and m.conversation_id = $2 and m.role is not null`,
       values: [userId, conversationId],
     });
-    return rows[0] && toMyConversation(rows[0]);
+    return (await this.complete(rows))[0];
+  }
+
+  /** With their last messages, which the log has. */
+  private async complete(rows: MyConversationRow[]): Promise<MyConversation[]> {
+    const messages = await lastMessages(this.store, rows);
+    return rows.map((row) => toMyConversation(row, messages.get(row.id) ?? null));
   }
 }
 
-function toChange(row: MyConversationRow): AccountChange {
-  if (row.role === null) return { state: 'left', conversationId: row.id };
-  return { state: 'joined', conversationId: row.id, conversation: toMyConversation(row) };
+function toChange(conversationId: string, conversation: MyConversation | undefined): AccountChange {
+  return conversation ? { state: 'joined', conversationId, conversation } : { state: 'left', conversationId };
 }
 
 interface Cursor {

@@ -64,8 +64,8 @@ export class JoinReader {
     const now = performance.now();
     if (!this.positions || now - this.positions.at > POSITIONS_AGE_MS) {
       const value = this.store
-        .tails(ALL_PARTITIONS)
-        .then((tails) => ALL_PARTITIONS.map((partition) => tails.get(partition)?.position ?? 0));
+        .positions(ALL_PARTITIONS)
+        .then((positions) => ALL_PARTITIONS.map((partition) => positions.get(partition) ?? 0));
       this.positions = { at: now, value };
       value.catch(() => (this.positions = undefined));
     }

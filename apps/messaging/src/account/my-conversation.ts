@@ -4,8 +4,7 @@ import type { Message, MyConversation } from '@parley/contracts';
 export const myConversationColumns = `
   m.conversation_id as id, m.role, m.read_base, c.type, c.title, c.topic, c.visibility, c.archived, c.created_by,
   c.created_at, c.version, c.message_count, c.member_count, c.last_activity_at, k.read_number, k.unread_from,
-  (select l.event -> 'message' from log l where l.message_id = c.last_message_id order by l.version desc limit 1)
-    as last_message,
+  c.partition, c.last_message_id, c.last_message_position,
   (select count(*)::integer from mentions n where n.user_id = m.user_id and n.conversation_id = m.conversation_id
      and n.number > greatest(m.read_base, coalesce(k.read_number, 0))) as unread_mentions,
   case when c.type = 'direct' then
@@ -34,12 +33,14 @@ export interface MyConversationRow {
   last_activity_at: Date;
   read_number: string | null;
   unread_from: string | null;
-  last_message: Message | null;
+  partition: number;
+  last_message_id: string | null;
+  last_message_position: string | null;
   unread_mentions: number;
   direct_user_id: string | null;
 }
 
-export function toMyConversation(row: MyConversationRow): MyConversation {
+export function toMyConversation(row: MyConversationRow, lastMessage: Message | null): MyConversation {
   const messageCount = Number(row.message_count);
   const readNumber = Math.min(messageCount, Math.max(Number(row.read_base), Number(row.read_number ?? 0)));
   return {
@@ -61,7 +62,7 @@ export function toMyConversation(row: MyConversationRow): MyConversation {
     unreadMentions: row.unread_mentions,
     unreadFrom: row.unread_from === null ? null : Number(row.unread_from),
     notifications: { level: 'all', mutedUntil: null },
-    lastMessage: row.last_message,
+    lastMessage,
     lastActivityAt: row.last_activity_at.toISOString(),
     ...(row.direct_user_id !== null && { directUserId: row.direct_user_id }),
   };

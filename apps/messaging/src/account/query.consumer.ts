@@ -40,13 +40,13 @@ export class QueryConsumer {
   async replay(@Payload() data: QueryData<'messaging.replay'>): Promise<QueryReply<'messaging.replay'>> {
     const { partition, after } = data;
     const limit = Math.min(data.limit, REPLAY_ROWS_MAX);
-    const [tails, stored] = await Promise.all([
-      this.store.tails([partition]),
+    const [positions, stored] = await Promise.all([
+      this.store.positions([partition]),
       limit > 0 ? this.store.read(partition, after, limit) : [],
     ]);
     const rows = stored.map(({ event }) => JSON.parse(event) as LogEvent);
     const last = rows[rows.length - 1]?.position ?? 0;
-    return { epoch: this.deployment.epoch, head: Math.max(last, tails.get(partition)?.position ?? 0), rows };
+    return { epoch: this.deployment.epoch, head: Math.max(last, positions.get(partition) ?? 0), rows };
   }
 
   @MessagePattern('messaging.epoch')

@@ -2,7 +2,101 @@ import type { QueryConfig } from 'pg';
 import type { ConversationHead } from '../conversation/conversation.state';
 import type { LogRow, MembershipChange } from './log.store';
 
-const text = `
+/**
+ * What rows mean for the tables that everybody else reads: conversations, memberships, mentions. `$n` are the values of
+ * `projectionValues`, from `$first` on; `gate` is a condition on the partition of each.
+ */
+function projection(first: number, gate: (partition: string) => string): string {
+  let next = first;
+  const arrays = (...types: string[]) => types.map((type) => `$${next++}::${type}[]`).join(', ');
+  return `projected as (
+  insert into conversations as c (id, partition, type, title, topic, visibility, archived, is_deleted, created_by,
+                                  created_at, version, message_count, member_count, last_activity_at,
+                                  last_message_id, last_message_position, request_hash)
+  select * from unnest(${arrays('uuid', 'smallint', 'text', 'text', 'text', 'text', 'boolean', 'boolean', 'uuid')},
+    ${arrays('timestamptz', 'bigint', 'bigint', 'integer', 'timestamptz', 'uuid', 'bigint', 'text')})
+    as s (id, partition) ${gate('s.partition')}
+  on conflict (id) do update set
+    title = excluded.title, topic = excluded.topic, visibility = excluded.visibility, archived = excluded.archived,
+    is_deleted = excluded.is_deleted, version = excluded.version, message_count = excluded.message_count,
+    member_count = excluded.member_count, last_activity_at = excluded.last_activity_at,
+    last_message_id = excluded.last_message_id,
+    last_message_position = coalesce(excluded.last_message_position, c.last_message_position)
+), joined as (
+  insert into memberships (user_id, conversation_id, role, joined_at, read_base)
+  select user_id, conversation_id, role, joined_at, read_base
+  from unnest(${arrays('uuid', 'uuid', 'text', 'timestamptz', 'bigint', 'smallint')})
+    as s (user_id, conversation_id, role, joined_at, read_base, partition) ${gate('s.partition')}
+  on conflict (user_id, conversation_id) do update set
+    role = excluded.role, joined_at = excluded.joined_at,
+    -- A change of role leaves the read mark where joining put it.
+    read_base = case when memberships.role is null then excluded.read_base else memberships.read_base end,
+    stamp = pg_current_xact_id()
+), mentioned as (
+  insert into mentions (user_id, conversation_id, number)
+  select user_id, conversation_id, number
+  from unnest(${arrays('uuid', 'uuid', 'bigint', 'smallint')})
+    as s (user_id, conversation_id, number, partition) ${gate('s.partition')}
+  on conflict do nothing
+)`;
+}
+
+interface Projected {
+  partition: number;
+  head: ConversationHead;
+  /** Of the last row about its last message; null when these rows have none. */
+  lastMessagePosition: number | null;
+}
+
+/** The last state of each conversation and membership among these rows, and every mention, as arrays by column. */
+function projectionValues(rows: LogRow[]): unknown[] {
+  const conversations = new Map<string, Projected>();
+  const memberships = new Map<string, { row: LogRow; change: MembershipChange }>();
+  const mentions: { userId: string; row: LogRow }[] = [];
+  for (const row of rows) {
+    const { conversationId, conversation: head, messageId } = row;
+    const isOfLast = messageId !== null && messageId === head.lastMessageId;
+    const known = conversations.get(conversationId);
+    const lastMessagePosition = isOfLast ? row.position : (known?.lastMessagePosition ?? null);
+    conversations.set(conversationId, { partition: row.partition, head, lastMessagePosition });
+    for (const change of row.memberships)
+      memberships.set(`${conversationId}/${change.userId}`, { row, change });
+    for (const userId of row.mentions) mentions.push({ userId, row });
+  }
+  const states = [...conversations.values()];
+  const changes = [...memberships.values()];
+  return [
+    states.map(({ head }) => head.id),
+    states.map(({ partition }) => partition),
+    states.map(({ head }) => head.type),
+    states.map(({ head }) => head.title),
+    states.map(({ head }) => head.topic),
+    states.map(({ head }) => head.visibility),
+    states.map(({ head }) => head.archived),
+    states.map(({ head }) => head.isDeleted),
+    states.map(({ head }) => head.createdBy),
+    states.map(({ head }) => head.createdAt),
+    states.map(({ head }) => head.version),
+    states.map(({ head }) => head.messageCount),
+    states.map(({ head }) => head.memberCount),
+    states.map(({ head }) => head.lastActivityAt),
+    states.map(({ head }) => head.lastMessageId),
+    states.map(({ lastMessagePosition }) => lastMessagePosition),
+    states.map(({ head }) => head.requestHash),
+    changes.map(({ change }) => change.userId),
+    changes.map(({ row }) => row.conversationId),
+    changes.map(({ change }) => change.role),
+    changes.map(({ change }) => change.joinedAt),
+    changes.map(({ change }) => change.readBase),
+    changes.map(({ row }) => row.partition),
+    mentions.map(({ userId }) => userId),
+    mentions.map(({ row }) => row.conversationId),
+    mentions.map(({ row }) => row.number),
+    mentions.map(({ row }) => row.partition),
+  ];
+}
+
+const appendText = `
 with appended as (
   insert into log (partition, position, term, conversation_id, version, number, message_id, sender_id,
                    client_message_id, request_hash, at, event, reactors)
@@ -12,48 +106,14 @@ with appended as (
     json_array_elements($12::json),
     unnest($13::json[])
   ) as rows
-), projected as (
-  insert into conversations as c (id, partition, type, title, topic, visibility, archived, is_deleted, created_by,
-                                  created_at, version, message_count, member_count, last_activity_at,
-                                  last_message_id, request_hash)
-  select * from unnest($14::uuid[], $15::smallint[], $16::text[], $17::text[], $18::text[], $19::text[],
-                       $20::boolean[], $21::boolean[], $22::uuid[], $23::timestamptz[], $24::bigint[], $25::bigint[],
-                       $26::integer[], $27::timestamptz[], $28::uuid[], $29::text[])
-  on conflict (id) do update set
-    title = excluded.title, topic = excluded.topic, visibility = excluded.visibility, archived = excluded.archived,
-    is_deleted = excluded.is_deleted, version = excluded.version, message_count = excluded.message_count,
-    member_count = excluded.member_count, last_activity_at = excluded.last_activity_at,
-    last_message_id = excluded.last_message_id
-), joined as (
-  insert into memberships (user_id, conversation_id, role, joined_at, read_base)
-  select * from unnest($30::uuid[], $31::uuid[], $32::text[], $33::timestamptz[], $34::bigint[])
-  on conflict (user_id, conversation_id) do update set
-    role = excluded.role, joined_at = excluded.joined_at,
-    -- A change of role leaves the read mark where joining put it.
-    read_base = case when memberships.role is null then excluded.read_base else memberships.read_base end,
-    stamp = pg_current_xact_id()
-)
-insert into mentions (user_id, conversation_id, number)
-select * from unnest($35::uuid[], $36::uuid[], $37::bigint[])
-on conflict do nothing`;
+), ${projection(14, () => '')}
+select`;
 
 /**
  * One statement for a whole batch. Events are one JSON array, whose elements PostgreSQL gives back character for character:
- * as an array of texts every quote in them would be escaped here and unescaped there. Named, so that it is planned once per connection. */
+ * as an array of texts every quote in them would be escaped here and unescaped there. Named, so that it is planned once per connection.
+ */
 export function appendStatement(rows: LogRow[]): QueryConfig {
-  const conversations = new Map<string, { state: ConversationHead; partition: number }>();
-  const memberships = new Map<string, { conversationId: string; change: MembershipChange }>();
-  const mentions: { userId: string; row: LogRow }[] = [];
-  for (const row of rows) {
-    conversations.set(row.conversationId, { state: row.conversation, partition: row.partition });
-    for (const change of row.memberships) {
-      const key = `${row.conversationId}/${change.userId}`;
-      memberships.set(key, { conversationId: row.conversationId, change });
-    }
-    for (const userId of row.mentions) mentions.push({ userId, row });
-  }
-  const states = [...conversations.values()];
-  const changes = [...memberships.values()];
   const values: unknown[] = [
     rows.map((row) => row.partition),
     rows.map((row) => row.position),
@@ -68,30 +128,37 @@ export function appendStatement(rows: LogRow[]): QueryConfig {
     rows.map((row) => row.at),
     `[${rows.map((row) => row.event).join(',')}]`,
     rows.map((row) => row.reactors),
-    states.map(({ state }) => state.id),
-    states.map(({ partition }) => partition),
-    states.map(({ state }) => state.type),
-    states.map(({ state }) => state.title),
-    states.map(({ state }) => state.topic),
-    states.map(({ state }) => state.visibility),
-    states.map(({ state }) => state.archived),
-    states.map(({ state }) => state.isDeleted),
-    states.map(({ state }) => state.createdBy),
-    states.map(({ state }) => state.createdAt),
-    states.map(({ state }) => state.version),
-    states.map(({ state }) => state.messageCount),
-    states.map(({ state }) => state.memberCount),
-    states.map(({ state }) => state.lastActivityAt),
-    states.map(({ state }) => state.lastMessageId),
-    states.map(({ state }) => state.requestHash),
-    changes.map(({ change }) => change.userId),
-    changes.map(({ conversationId }) => conversationId),
-    changes.map(({ change }) => change.role),
-    changes.map(({ change }) => change.joinedAt),
-    changes.map(({ change }) => change.readBase),
-    mentions.map(({ userId }) => userId),
-    mentions.map(({ row }) => row.conversationId),
-    mentions.map(({ row }) => row.number),
+    ...projectionValues(rows),
   ];
-  return { name: 'log-append', text, values };
+  return { name: 'log-append', text: appendText, values };
+}
+
+// Who moves a partition's position holds it until the statement ends: of two at once, the second finds it moved.
+const projectText = `
+with moved as (
+  update projections p set position = span.last
+  from unnest($1::smallint[], $2::bigint[], $3::bigint[]) as span (partition, first, last)
+  where p.partition = span.partition and p.position = span.first - 1
+  returning p.partition
+), ${projection(4, (partition) => `where ${partition} in (select partition from moved)`)}
+select partition from moved`;
+
+/**
+ * Projects rows that are in the log already, each partition's dense and rising: one statement, which leaves alone the
+ * partitions that do not stand exactly before their first row. Answers `{partition}` of those that it has moved.
+ */
+export function projectStatement(rows: LogRow[]): QueryConfig {
+  const spans = new Map<number, { first: number; last: number }>();
+  for (const { partition, position } of rows) {
+    const span = spans.get(partition);
+    if (span) span.last = position;
+    else spans.set(partition, { first: position, last: position });
+  }
+  const values: unknown[] = [
+    [...spans.keys()],
+    [...spans.values()].map(({ first }) => first),
+    [...spans.values()].map(({ last }) => last),
+    ...projectionValues(rows),
+  ];
+  return { name: 'log-project', text: projectText, values };
 }

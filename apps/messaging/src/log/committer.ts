@@ -1,7 +1,7 @@
 import { Moved } from '@parley/broker';
-import { partitionOf, unavailable } from '@parley/contracts';
-import type { LogRow, LogStore } from './log.store';
-import { ClientIdTaken, PositionTaken } from './log.store';
+import { unavailable } from '@parley/contracts';
+import type { LogRow, LogStore, Shortfall } from './log.store';
+import { ClientIdTaken, LogBehind, PositionTaken } from './log.store';
 import type { OwnerClock } from './clock';
 import type { Partition } from './partition';
 import type { Task } from './task';
@@ -14,8 +14,8 @@ export interface CommitterOptions {
   onCommit?(rows: LogRow[], durationMs: number): void;
   /** Decides tasks again on fresh memory. */
   retry(partition: Partition, tasks: Task[]): void;
-  /** A higher term has written: this one never commits again. */
-  lose(partition: Partition): void;
+  /** A higher term has written, or the log is not what it was, as the reason says: this term never commits again. */
+  lose(partition: Partition, reason?: LogBehind): void;
 }
 
 const ROWS_MAX = 1000;
@@ -79,26 +79,43 @@ export class Committer {
   }
 
   private async commit(batch: Map<Partition, Task[]>): Promise<void> {
-    const { store, clock } = this.options;
+    const { clock } = this.options;
     while (batch.size > 0) {
-      const rows = [...batch.values()].flat().flatMap((task) => task.row ?? []);
+      const rows = rowsOf(batch);
       const startedAt = clock.monotonic();
-      try {
-        if (rows.length > 0) await store.append(rows);
-        this.succeed(batch, rows, clock.monotonic() - startedAt);
-        return;
-      } catch (error) {
-        const refused = this.refused(batch, error);
-        if (!refused) {
-          // Whether any of it is stored is unknown, for each partition.
-          await Promise.all([...batch].map(([partition, tasks]) => this.recover(partition, tasks)));
-          return;
-        }
-        // That partition alone decides again; the others' rows stand as they are.
-        batch.delete(refused);
-        void this.recover(refused, []);
+      const shortfalls = await this.append(batch, rows);
+      const { done, short } = divide(batch, shortfalls);
+      this.succeed(done, shortfalls.size === 0 ? rows : rowsOf(done), clock.monotonic() - startedAt);
+      batch = await this.goOn(short);
+    }
+  }
+
+  private async append(batch: Map<Partition, Task[]>, rows: LogRow[]): Promise<Map<number, Shortfall>> {
+    try {
+      return rows.length > 0 ? await this.options.store.append(rows) : new Map<number, Shortfall>();
+    } catch (reason) {
+      return new Map([...batch.keys()].map(({ number }) => [number, { stored: 0, reason }]));
+    }
+  }
+
+  /** Settles what of an append was not stored; answers what of it is to be appended again as it is. */
+  private async goOn(short: Short[]): Promise<Map<Partition, Task[]>> {
+    const again = new Map<Partition, Task[]>();
+    const doubtful: Short[] = [];
+    for (const each of short) {
+      const { partition, tasks, reason } = each;
+      partition.inFlight = tasks;
+      if (reason === undefined) again.set(partition, tasks);
+      else if (!(reason instanceof PositionTaken || reason instanceof ClientIdTaken)) doubtful.push(each);
+      else {
+        // That partition alone decides again.
+        if (reason instanceof ClientIdTaken) markRepeat(tasks, reason);
+        void this.recover(partition, []);
       }
     }
+    // The log is in trouble: nothing more is given to it until it can be read.
+    await Promise.all(doubtful.map(({ partition, tasks }) => this.recover(partition, tasks)));
+    return again;
   }
 
   private succeed(batch: Map<Partition, Task[]>, rows: LogRow[], durationMs: number): void {
@@ -115,17 +132,6 @@ export class Committer {
       this.options.onCommit?.(rows, durationMs);
     }
     for (const tasks of batch.values()) tasks.forEach(answer);
-  }
-
-  /** The partition that met another row, when it is certain that nothing was stored. */
-  private refused(batch: Map<Partition, Task[]>, error: unknown): Partition | undefined {
-    let number: number;
-    if (error instanceof PositionTaken) number = error.partition;
-    else if (error instanceof ClientIdTaken) number = partitionOf(error.conversationId);
-    else return undefined;
-    const found = [...batch.keys()].find((partition) => partition.number === number);
-    if (found && error instanceof ClientIdTaken) markRepeat(batch.get(found) ?? [], error);
-    return found;
   }
 
   /**
@@ -170,10 +176,14 @@ export class Committer {
     const { store, clock } = this.options;
     for (;;) {
       try {
-        const tail = (await store.tails([partition.number])).get(partition.number);
+        const tail = (await store.catchUp([partition.number])).get(partition.number)!;
+        if (tail instanceof LogBehind) {
+          this.options.lose(partition, tail);
+          return undefined;
+        }
         const stored = await this.findStored(partition, inDoubt);
-        if ((tail?.term ?? 0) > partition.term) this.options.lose(partition);
-        partition.position = partition.committed = tail?.position ?? 0;
+        if (tail.term > partition.term) this.options.lose(partition);
+        partition.position = partition.committed = tail.position;
         return stored;
       } catch {
         if (partition.isLost) return undefined;
@@ -189,6 +199,39 @@ export class Committer {
     const byPosition = new Map(events.map(({ position, event }) => [position, event]));
     return new Set(inDoubt.filter(({ row }) => row && byPosition.get(row.position) === row.event));
   }
+}
+
+/** The tasks of a partition from the first that is not stored on, and why it is not. */
+interface Short {
+  partition: Partition;
+  tasks: Task[];
+  reason?: unknown;
+}
+
+/** Parts what is stored, with the answers that rest on nothing else, from the rest. */
+function divide(
+  batch: Map<Partition, Task[]>,
+  shortfalls: Map<number, Shortfall>,
+): { done: Map<Partition, Task[]>; short: Short[] } {
+  if (shortfalls.size === 0) return { done: batch, short: [] };
+  const done = new Map<Partition, Task[]>();
+  const short: Short[] = [];
+  for (const [partition, tasks] of batch) {
+    const shortfall = shortfalls.get(partition.number);
+    let { stored } = shortfall ?? { stored: tasks.length };
+    const end = shortfall ? tasks.findIndex(({ row }) => row && stored-- === 0) : -1;
+    if (end < 0) {
+      done.set(partition, tasks);
+      continue;
+    }
+    if (end > 0) done.set(partition, tasks.slice(0, end));
+    short.push({ partition, tasks: tasks.slice(end), reason: shortfall?.reason });
+  }
+  return { done, short };
+}
+
+function rowsOf(batch: Map<Partition, Task[]>): LogRow[] {
+  return [...batch.values()].flat().flatMap(({ row }) => row ?? []);
 }
 
 /** The log knows this client id from earlier: its task is recognised as a repeat when it is decided again. */

@@ -11,7 +11,8 @@ export interface LeaseKeeperOptions {
   /** The instances of messaging that are there, this one included. */
   instances(): string[];
   monotonic(): number;
-  open(terms: Map<number, number>): Promise<void>;
+  /** Begins terms; answers the partitions that it cannot serve, for a reason that time alone does not cure. */
+  open(terms: Map<number, number>): Promise<number[]>;
   /** The term is over, in order: resolves when everything taken is answered. */
   close(partition: number): Promise<void>;
   /** The term is over, at once. */
@@ -29,6 +30,8 @@ const MARGIN_MS = 200;
 /** How long commands that were sent before `closing` was heard are still taken. */
 const CLOSING_MS = 150;
 const ANNOUNCE_MS = 1000;
+/** A partition that could not be served is looked at again after this long. */
+const STOPPED_MS = 10_000;
 
 interface Held {
   term: number;
@@ -44,6 +47,8 @@ interface Held {
 export class LeaseKeeper {
   private readonly held = new Map<number, Held>();
   private readonly closing = new Map<number, number>();
+  /** Partitions that could not be served, and until when they are left alone. */
+  private readonly stoppedUntil = new Map<number, number>();
   private timer?: NodeJS.Timeout;
   private announcer?: NodeJS.Timeout;
   private round?: Promise<void>;
@@ -76,9 +81,10 @@ export class LeaseKeeper {
     return [...this.held.keys()];
   }
 
-  /** A term turned out to be over. */
-  lost(partition: number): void {
+  /** A term turned out to be over; with `isStopped`, the partition is left alone for a while. */
+  lost(partition: number, isStopped: boolean): void {
     this.held.delete(partition);
+    if (isStopped) this.stoppedUntil.set(partition, this.options.monotonic() + STOPPED_MS);
   }
 
   /** Looks at the leases now; asked again while looking, it looks once more. */
@@ -117,8 +123,12 @@ export class LeaseKeeper {
     }
     const leases = await this.options.store.all();
     const wanted = this.wanted(leases);
+    const now = this.options.monotonic();
     const free = leases.filter(
-      (lease) => isFree(lease, this.options.instanceId) && !this.held.has(lease.partition),
+      (lease) =>
+        isFree(lease, this.options.instanceId) &&
+        !this.held.has(lease.partition) &&
+        (this.stoppedUntil.get(lease.partition) ?? 0) < now,
     );
     await this.acquire(
       free.map((lease) => lease.partition).filter((p) => wanted[p] === this.options.instanceId),
@@ -156,7 +166,12 @@ export class LeaseKeeper {
     const askedAt = this.options.monotonic();
     const got = await this.options.store.acquire(partitions);
     if (got.size === 0) return;
-    await this.options.open(got);
+    const stopped = await this.options.open(got);
+    for (const partition of stopped) {
+      got.delete(partition);
+      this.stoppedUntil.set(partition, this.options.monotonic() + STOPPED_MS);
+    }
+    await this.options.store.release(stopped);
     for (const [partition, term] of got) {
       this.held.set(partition, { term, validUntil: askedAt + LEASE_MS - MARGIN_MS });
     }

@@ -1,24 +1,26 @@
 import type { ConversationState, MessageState } from '../conversation/conversation.state';
-import type { LogStore } from './log.store';
+import type { LogStore, MessageRef } from './log.store';
 
-interface Waiter<V> {
+interface Waiter<K, V> {
+  key: K;
+  /** Under which the answer has it. */
   id: string;
   resolve(value: V | undefined): void;
   reject(error: unknown): void;
 }
 
-const IDS_MAX = 200;
+const KEYS_MAX = 200;
 
 /** Collects what is asked while a read is under way into the next one, so that a takeover does not ask a thousand times. */
-class BatchReader<V> {
-  private waiters: Waiter<V>[] = [];
+class BatchReader<K, V> {
+  private waiters: Waiter<K, V>[] = [];
   private isRunning = false;
 
-  constructor(private readonly read: (ids: string[]) => Promise<Map<string, V>>) {}
+  constructor(private readonly read: (keys: K[]) => Promise<Map<string, V>>) {}
 
-  get(id: string): Promise<V | undefined> {
+  get(key: K, id: string): Promise<V | undefined> {
     return new Promise((resolve, reject) => {
-      this.waiters.push({ id, resolve, reject });
+      this.waiters.push({ key, id, resolve, reject });
       if (this.isRunning) return;
       this.isRunning = true;
       setImmediate(() => void this.run());
@@ -27,9 +29,10 @@ class BatchReader<V> {
 
   private async run(): Promise<void> {
     while (this.waiters.length > 0) {
-      const taken = this.waiters.splice(0, IDS_MAX);
+      const taken = this.waiters.splice(0, KEYS_MAX);
       try {
-        const found = await this.read([...new Set(taken.map(({ id }) => id))]);
+        const keys = new Map(taken.map(({ key }) => [JSON.stringify(key), key]));
+        const found = await this.read([...keys.values()]);
         for (const { id, resolve } of taken) resolve(found.get(id));
       } catch (error) {
         for (const { reject } of taken) reject(error);
@@ -41,20 +44,23 @@ class BatchReader<V> {
 
 /** Reads what owners need into memory. */
 export class Loader {
-  private readonly conversations: BatchReader<ConversationState>;
-  private readonly states: BatchReader<MessageState>;
+  private readonly conversations: BatchReader<string, ConversationState>;
+  private readonly states: BatchReader<MessageRef, MessageState>;
 
   constructor(store: LogStore) {
     this.conversations = new BatchReader((ids) => store.conversations(ids));
-    this.states = new BatchReader((ids) => store.messages(ids));
+    this.states = new BatchReader((wanted) => store.messages(wanted));
   }
 
   conversation(id: string): Promise<ConversationState | undefined> {
-    return this.conversations.get(id);
+    return this.conversations.get(id, id);
   }
 
-  async messages(ids: string[]): Promise<MessageState[]> {
-    const found = await Promise.all(ids.map((id) => this.states.get(id)));
+  /** Those of the messages that are in this conversation's partition; whether they are in the conversation is not checked. */
+  async messages(conversationId: string, ids: string[]): Promise<MessageState[]> {
+    const found = await Promise.all(
+      ids.map((messageId) => this.states.get({ conversationId, messageId }, messageId)),
+    );
     return found.filter((state) => state !== undefined);
   }
 }

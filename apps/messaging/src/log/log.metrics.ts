@@ -35,3 +35,8 @@ export const commandSeconds = histogram(
   'From the arrival of a command to its answer.',
   ['command', 'outcome'],
 );
+
+export const partitionStops = counter(
+  'parley_log_partition_stops_total',
+  'Times that a partition was not served because its log ends before its projection.',
+);

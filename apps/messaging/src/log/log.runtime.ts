@@ -10,8 +10,9 @@ import { Deployment } from './deployment';
 import { LeaseStore } from './lease.store';
 import { LeaseKeeper } from './leases';
 import { Loader } from './loader';
-import { observeCommit, observeOwnership } from './log.metrics';
+import { observeCommit, observeOwnership, partitionStops } from './log.metrics';
 import { LogPublisher } from './log.publisher';
+import type { LogBehind } from './log.store';
 import { LogStore } from './log.store';
 import { LogOwner } from './owner';
 import { requestHasher } from './request-hash';
@@ -50,7 +51,7 @@ export class LogRuntime implements OnModuleDestroy {
       hash: requestHasher(deployment.requestKey),
       isLeaseValid: (partition) => this.leases.isValid(partition),
       publish: (rows) => this.events.publish(rows),
-      onLost: (partition, term) => this.lose(partition, term),
+      onLost: (partition, term, reason) => this.lose(partition, term, reason),
       onCommit: observeCommit,
     });
     this.leases = new LeaseKeeper({
@@ -94,16 +95,28 @@ export class LogRuntime implements OnModuleDestroy {
     this.events.stop();
   }
 
-  private async open(terms: Map<number, number>): Promise<void> {
-    await this.owner.open(terms);
+  /** Answers the partitions that cannot be served. */
+  private async open(terms: Map<number, number>): Promise<number[]> {
+    const stopped = await this.owner.open(terms);
+    for (const reason of stopped) this.stop(reason);
     this.events.announceHeads();
     setTimeout(() => this.events.announceHeads(), REPEAT_HEADS_MS).unref();
-    log.info({ partitions: terms.size }, 'Partitions are owned by this instance.');
+    log.info({ partitions: terms.size - stopped.length }, 'Partitions are owned by this instance.');
+    return stopped.map(({ partition }) => partition);
   }
 
-  private lose(partition: number, term: number): void {
-    this.leases.lost(partition);
-    log.warn({ partition, term }, 'A higher term has written; this one is over.');
+  private lose(partition: number, term: number, reason?: LogBehind): void {
+    this.leases.lost(partition, reason !== undefined);
+    if (reason) this.stop(reason);
+    else log.warn({ partition, term }, 'A higher term has written; this one is over.');
+  }
+
+  private stop(reason: LogBehind): void {
+    partitionStops.inc();
+    log.error(
+      { err: reason, partition: reason.partition },
+      'The partition is stopped: its log has lost rows.',
+    );
   }
 
   private announce(open: Map<number, number>, closing: Map<number, number>, released?: number[]): void {

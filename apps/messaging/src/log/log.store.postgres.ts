@@ -1,8 +1,10 @@
+import { partitionOf } from '@parley/contracts';
 import type { Pool } from 'pg';
 import type { ConversationState, MessageState } from '../conversation/conversation.state';
 import { appendStatement } from './append.sql';
 import { ClientIdTaken, LogStore, PositionTaken } from './log.store';
-import type { LogRow, StoredEvent, Tail } from './log.store';
+import type { LogRow, MessageRef, Place, Shortfall, StoredEvent, Tail } from './log.store';
+import { readConversations } from './projection.reader';
 
 interface DatabaseError {
   code?: string;
@@ -16,15 +18,32 @@ export class PostgresLogStore extends LogStore {
     super();
   }
 
-  override async append(rows: LogRow[]): Promise<void> {
+  /** One statement stores all or nothing: a refused row keeps everybody else's out too. */
+  override async append(rows: LogRow[]): Promise<Map<number, Shortfall>> {
     try {
       await this.pool.query(appendStatement(rows));
+      return new Map();
     } catch (error) {
-      throw refusal(error as DatabaseError) ?? error;
+      const reason = refusal(error as DatabaseError);
+      if (!reason) throw error;
+      const refused = reason instanceof PositionTaken ? reason.partition : partitionOf(reason.conversationId);
+      return new Map(
+        rows.map(({ partition }) => [partition, { stored: 0, ...(partition === refused && { reason }) }]),
+      );
     }
   }
 
-  override async tails(partitions: number[]): Promise<Map<number, Tail>> {
+  /** An append is one with its projection. */
+  override catchUp(partitions: number[]): Promise<Map<number, Tail>> {
+    return this.tails(partitions);
+  }
+
+  override async positions(partitions: number[]): Promise<Map<number, number>> {
+    const tails = await this.tails(partitions);
+    return new Map([...tails].map(([partition, { position }]) => [partition, position]));
+  }
+
+  private async tails(partitions: number[]): Promise<Map<number, Tail>> {
     const { rows } = await this.pool.query<{ partition: number; position: string; term: string }>({
       name: 'log-tails',
       text: `select p.partition, coalesce(tail.position, 0) as position, coalesce(tail.term, 0) as term
@@ -49,20 +68,22 @@ export class PostgresLogStore extends LogStore {
     return rows.map((row) => ({ position: Number(row.position), event: row.event }));
   }
 
-  override async conversations(ids: string[]): Promise<Map<string, ConversationState>> {
-    const { rows } = await this.pool.query<ConversationRow>({
-      name: 'log-conversations',
-      text: `select c.*, (
-               select json_agg(json_build_array(m.user_id, m.role, m.joined_at) order by m.joined_at, m.user_id)
-               from memberships m where m.conversation_id = c.id and m.role is not null
-             ) as members
-             from conversations c where c.id = any($1::uuid[])`,
-      values: [ids],
+  override async readAt(places: Place[]): Promise<(Place & StoredEvent)[]> {
+    const { rows } = await this.pool.query<{ partition: number; position: string; event: string }>({
+      name: 'log-read-at',
+      text: `select partition, position, event::text as event
+             from unnest($1::smallint[], $2::bigint[]) as place(partition, position)
+             join log using (partition, position)`,
+      values: [places.map(({ partition }) => partition), places.map(({ position }) => position)],
     });
-    return new Map(rows.map((row) => [row.id, toState(row)]));
+    return rows.map((row) => ({ ...row, position: Number(row.position) }));
   }
 
-  override async messages(ids: string[]): Promise<Map<string, MessageState>> {
+  override conversations(ids: string[]): Promise<Map<string, ConversationState>> {
+    return readConversations(this.pool, ids);
+  }
+
+  override async messages(wanted: MessageRef[]): Promise<Map<string, MessageState>> {
     const { rows } = await this.pool.query<{
       event: { message: MessageState['message'] };
       reactors: MessageState['reactors'] | null;
@@ -77,7 +98,7 @@ export class PostgresLogStore extends LogStore {
              cross join lateral (
                select request_hash from log where message_id = wanted.id order by version limit 1
              ) as first`,
-      values: [ids],
+      values: [wanted.map(({ messageId }) => messageId)],
     });
     return new Map(
       rows.map(({ event, reactors, request_hash: requestHash }) => [
@@ -102,51 +123,8 @@ export class PostgresLogStore extends LogStore {
   }
 }
 
-interface ConversationRow {
-  id: string;
-  type: ConversationState['type'];
-  title: string | null;
-  topic: string | null;
-  visibility: ConversationState['visibility'];
-  archived: boolean;
-  is_deleted: boolean;
-  created_by: string | null;
-  created_at: Date;
-  version: string;
-  message_count: string;
-  last_activity_at: Date;
-  last_message_id: string | null;
-  request_hash: string;
-  members: [string, 'owner' | 'admin' | 'member', string][] | null;
-}
-
-function toState(row: ConversationRow): ConversationState {
-  return {
-    id: row.id,
-    type: row.type,
-    title: row.title,
-    topic: row.topic,
-    visibility: row.visibility,
-    archived: row.archived,
-    isDeleted: row.is_deleted,
-    createdBy: row.created_by,
-    createdAt: row.created_at.toISOString(),
-    version: Number(row.version),
-    messageCount: Number(row.message_count),
-    lastActivityAt: row.last_activity_at.toISOString(),
-    lastMessageId: row.last_message_id,
-    requestHash: row.request_hash,
-    members: new Map(
-      (row.members ?? []).map(([userId, role, joinedAt]) => [
-        userId,
-        { role, joinedAt: new Date(joinedAt).toISOString() },
-      ]),
-    ),
-  };
-}
-
 /** A unique violation says for certain that the one statement stored nothing, and at which place it met another row. */
-function refusal({ code, constraint, detail }: DatabaseError): Error | undefined {
+function refusal({ code, constraint, detail }: DatabaseError): PositionTaken | ClientIdTaken | undefined {
   if (code !== '23505') return undefined;
   const values = /=\((.*)\) already exists/.exec(detail ?? '')?.[1]?.split(', ') ?? [];
   if (constraint === 'log_position') return new PositionTaken(Number(values[0]));

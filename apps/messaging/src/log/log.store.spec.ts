@@ -9,7 +9,7 @@ import { PostgresLogStore } from './log.store.postgres';
 const sources: DataSource[] = [];
 afterAll(() => Promise.all(sources.map((source) => source.destroy())));
 
-describeLogStore('PostgreSQL', async () => {
+describeLogStore('PostgreSQL', 'whole', async () => {
   const settings = databaseSettings({ DATABASE_URL: await freshDatabase(), DATABASE_POOL_MAX: 5 });
   await runMigrations(settings);
   const source = await new DataSource(typeormOptions(settings) as DataSourceOptions).initialize();
@@ -17,4 +17,8 @@ describeLogStore('PostgreSQL', async () => {
   return new PostgresLogStore(pgPool(source));
 });
 
-describeLogStore('memory, as the simulation uses it', () => Promise.resolve(new MemoryLog()));
+for (const kind of ['whole', 'torn'] as const) {
+  describeLogStore(`memory, as the simulation uses it, ${kind}`, kind, () =>
+    Promise.resolve(new MemoryLog(kind)),
+  );
+}

@@ -21,6 +21,7 @@ export interface LogRow {
   messageId: string | null;
   senderId: string | null;
   clientMessageId: string | null;
+  /** Of the request that sent the message; on every row of that message. */
   requestHash: string | null;
   at: string;
   /** The LogEvent as its consumers get it, serialised once. */
@@ -34,14 +35,14 @@ export interface LogRow {
   mentions: string[];
 }
 
-/** The append was refused as a whole and nothing of it is stored: somebody else wrote at that place. */
+/** Another row stands at a position of the append: somebody else wrote, or an earlier append without an answer did. */
 export class PositionTaken extends Error {
   constructor(readonly partition: number) {
     super(`another row stands at a position of partition ${partition}`);
   }
 }
 
-/** The append was refused as a whole and nothing of it is stored: the log knows this client id already. */
+/** The log knows a client id of the append already, from another row. */
 export class ClientIdTaken extends Error {
   constructor(
     readonly conversationId: string,
@@ -50,6 +51,30 @@ export class ClientIdTaken extends Error {
   ) {
     super(`the log knows client id ${clientMessageId} already`);
   }
+}
+
+/** The log ends before what its projection holds: one of the two was restored without the other. */
+export class LogBehind extends Error {
+  constructor(
+    readonly partition: number,
+    readonly applied: number,
+  ) {
+    super(
+      `the projection of partition ${partition} reflects position ${applied}, which the log does not have`,
+    );
+  }
+}
+
+/** What an append came to for a partition of which not every row is stored. */
+export interface Shortfall {
+  /** How many of its rows are certainly stored, from the first on. */
+  stored: number;
+  /**
+   * Why the next is not. PositionTaken and ClientIdTaken are certain: it is not stored, and none after it. With anything
+   * else nobody knows what of the rest is stored. Undefined when nothing but another partition's refusal kept the rest
+   * out: it is certainly not stored and may be appended again as it is.
+   */
+  reason?: unknown;
 }
 
 export interface Tail {
@@ -64,25 +89,46 @@ export interface StoredEvent {
   event: string;
 }
 
+/** One row's place in the log. */
+export interface Place {
+  partition: number;
+  position: number;
+}
+
+/** A message, and the conversation that it is looked for in: that says where in the log. */
+export interface MessageRef {
+  conversationId: string;
+  messageId: string;
+}
+
 /**
  * The conversation log: append-only, unique and dense by (partition, position), with (conversation, version) and
  * (conversation, sender, client id) unique. Safety of the whole system rests on these three and on nothing else.
  */
 export abstract class LogStore {
   /**
-   * Stores rows of any number of partitions, each partition's in rising position, durably, with the projection they
-   * imply. Throws PositionTaken or ClientIdTaken when it is certain that nothing was stored; after any other error the
-   * outcome is unknown and must be read back from the tail.
+   * Stores rows of any number of partitions, each partition's dense and in rising position, durably, with the projection
+   * they imply. Of each partition's rows a part from the first on is stored: all, some or none. Answers the partitions of
+   * which not all are, by number; an empty map is success. When it throws, the outcome is unknown for all of them. What
+   * is unknown is to be read back, after `catchUp`.
    */
-  abstract append(rows: LogRow[]): Promise<void>;
-  /** The last row of each partition; position 0 and term 0 where there is none. */
-  abstract tails(partitions: number[]): Promise<Map<number, Tail>>;
+  abstract append(rows: LogRow[]): Promise<Map<number, Shortfall>>;
+  /**
+   * Brings the projection up to the end of the log, and answers where that is: the last row of each partition, position
+   * 0 and term 0 where there is none. Whoever decides on what `conversations` and `messages` say calls this first. A
+   * partition whose log ends before its projection answers LogBehind and must not be served.
+   */
+  abstract catchUp(partitions: number[]): Promise<Map<number, Tail | LogBehind>>;
+  /** A position of each partition up to which the projection reflects the log, at least; 0 where there is no row. */
+  abstract positions(partitions: number[]): Promise<Map<number, number>>;
   /** Rows after a position, dense and rising, at most `limit`. */
   abstract read(partition: number, after: number, limit: number): Promise<StoredEvent[]>;
+  /** The rows at these places, in any order; places without one are missing from the answer. */
+  abstract readAt(places: Place[]): Promise<(Place & StoredEvent)[]>;
   /** Conversations with their members as of the last append; those that do not exist are missing from the answer. */
   abstract conversations(ids: string[]): Promise<Map<string, ConversationState>>;
-  /** The latest state of messages; unknown ones are missing from the answer. */
-  abstract messages(ids: string[]): Promise<Map<string, MessageState>>;
+  /** The latest state of messages, as of the last append; unknown ones are missing from the answer. */
+  abstract messages(wanted: MessageRef[]): Promise<Map<string, MessageState>>;
   /** The id of the message that a sender sent under a client id; undefined when there is none. */
   abstract messageIdOf(
     conversationId: string,

@@ -9,6 +9,7 @@ import { Committer } from './committer';
 import { clientIdKey, decide, messagesNamed, repeat } from './decide';
 import type { Decision, DecisionContext } from './decision';
 import type { Loader } from './loader';
+import { LogBehind } from './log.store';
 import type { LogRow, LogStore } from './log.store';
 import { Partition, UNANSWERED_MAX } from './partition';
 import type { Task } from './task';
@@ -24,7 +25,8 @@ export interface OwnerOptions {
   isLeaseValid(partition: number): boolean;
   /** Tells consumers of rows that are stored. */
   publish(rows: LogRow[]): void;
-  onLost(partition: number, term: number): void;
+  /** The term is over: a higher one has written, or the log is not what it was, as the reason says. */
+  onLost(partition: number, term: number, reason?: LogBehind): void;
   onCommit?(rows: LogRow[], durationMs: number): void;
 }
 
@@ -49,21 +51,26 @@ export class LogOwner {
       publish: options.publish,
       onCommit: options.onCommit,
       retry: (partition, tasks) => tasks.forEach((task) => this.consider(partition, task)),
-      lose: (partition) => {
+      lose: (partition, reason) => {
         this.drop(partition.number);
-        options.onLost(partition.number, partition.term);
+        options.onLost(partition.number, partition.term, reason);
       },
     });
   }
 
-  /** Begins a term: reads the tail and takes commands from then on. */
-  async open(numbers: Map<number, number>): Promise<void> {
-    const tails = await this.options.store.tails([...numbers.keys()]);
-    for (const [number, term] of numbers) {
-      const partition = new Partition(number, term);
-      partition.position = partition.committed = tails.get(number)?.position ?? 0;
+  /** Begins terms: finds where the log ends and takes commands from then on. Answers the partitions that cannot be served. */
+  async open(terms: Map<number, number>): Promise<LogBehind[]> {
+    const stopped: LogBehind[] = [];
+    for (const [number, tail] of await this.options.store.catchUp([...terms.keys()])) {
+      if (tail instanceof LogBehind) {
+        stopped.push(tail);
+        continue;
+      }
+      const partition = new Partition(number, terms.get(number)!);
+      partition.position = partition.committed = tail.position;
       this.partitions.set(number, partition);
     }
+    return stopped;
   }
 
   /** Ends a term in order: takes nothing more, and resolves when all it took is answered. */
@@ -165,7 +172,7 @@ export class LogOwner {
       const known = partition.conversations.get(conversationId);
       const [state, states] = await Promise.all([
         known ?? loader.conversation(conversationId),
-        loader.messages(messages),
+        loader.messages(conversationId, messages),
       ]);
       if (partition.generation !== generation) return; // Dropped meanwhile; its tasks went with it.
       if (!known) partition.conversations.set(conversationId, state ?? blank(conversationId));
@@ -254,7 +261,7 @@ export class LogOwner {
       messageId: message?.message.id ?? null,
       senderId: isNew ? task.data.actorId : null,
       clientMessageId: isNew && message ? message.message.clientMessageId : null,
-      requestHash: isNew ? task.requestHash : null,
+      requestHash: message?.requestHash ?? null,
       at: event.at,
       event: JSON.stringify({ position: partition.position, ...event }),
       reactors: message?.reactors ? JSON.stringify(message.reactors) : null,

@@ -1,9 +1,10 @@
 import { Moved } from '@parley/broker';
 import type { CommandData, CommandName } from '@parley/contracts';
 import { Loader } from '../../log/loader';
-import type { LogRow } from '../../log/log.store';
+import type { LogRow, MessageRef, Place, Shortfall } from '../../log/log.store';
 import { LogStore } from '../../log/log.store';
 import { LogOwner } from '../../log/owner';
+import type { MemoryLog } from './simulated.store';
 import type { Chance, VirtualTime } from './virtual-time';
 
 export interface Faults {
@@ -11,12 +12,17 @@ export interface Faults {
   unknown: number;
   /** Of a read: it fails. */
   readFails: number;
+  /** Of an append to a torn log: its server dies amid it. */
+  tears: number;
+  /** Of an append to a torn log: what it stored is not projected. */
+  unprojected: number;
+  happened(fault: 'tears' | 'unprojected'): void;
 }
 
 /** The log as one instance reaches it: slow, and at times without an answer. What a dead instance asked may still happen. */
 class RemoteLog extends LogStore {
   constructor(
-    private readonly log: LogStore,
+    private readonly log: MemoryLog,
     private readonly instance: Instance,
     private readonly time: VirtualTime,
     private readonly chance: Chance,
@@ -25,26 +31,68 @@ class RemoteLog extends LogStore {
     super();
   }
 
-  override async append(rows: LogRow[]): Promise<void> {
+  override async append(rows: LogRow[]): Promise<Map<number, Shortfall>> {
     const copy = structuredClone(rows);
     await this.time.sleep(1 + this.chance.below(20));
     if (this.chance.is(this.faults.unknown)) {
       const lateMs = this.chance.below(120);
-      if (this.chance.is(0.4)) await this.log.append(copy);
-      else if (this.chance.is(0.5)) this.time.after(lateMs, () => void quietly(() => this.log.append(copy)));
+      if (this.chance.is(0.4)) await quietly(() => this.write(copy));
+      else if (this.chance.is(0.5)) this.time.after(lateMs, () => void quietly(() => this.write(copy)));
       await this.instance.awake();
       throw new Error('the connection was lost');
     }
     try {
-      await this.log.append(copy);
+      return await this.write(copy);
     } finally {
       await this.time.sleep(this.chance.below(3));
       await this.instance.awake();
     }
   }
 
-  override tails(partitions: number[]) {
-    return this.readOnce(() => this.log.tails(partitions));
+  private write(rows: LogRow[]): Promise<Map<number, Shortfall>> {
+    return this.log.kind === 'whole' ? this.log.append(rows) : this.writeInPieces(rows);
+  }
+
+  /**
+   * Row after row, while others write too. The server may die amid it, or this instance freeze or die before it projects;
+   * then somebody else finds the rows.
+   */
+  private async writeInPieces(rows: LogRow[]): Promise<Map<number, Shortfall>> {
+    const end = this.chance.is(this.faults.tears) ? this.chance.below(rows.length) : rows.length;
+    const counts = new Map<number, number>();
+    const shortfalls = new Map<number, Shortfall>();
+    const stored: LogRow[] = [];
+    for (const [i, row] of rows.entries()) {
+      if (i === end) {
+        this.faults.happened('tears');
+        throw new Error('the server died');
+      }
+      if (shortfalls.has(row.partition)) continue;
+      if (this.chance.is(0.05)) await this.time.sleep(this.chance.below(40));
+      const reason = this.log.insert(row);
+      const count = counts.get(row.partition) ?? 0;
+      if (reason) shortfalls.set(row.partition, { stored: count, reason });
+      else stored.push(row);
+      counts.set(row.partition, reason ? count : count + 1);
+    }
+    await this.time.sleep(this.chance.below(3));
+    await this.instance.awake();
+    if (this.chance.is(this.faults.unprojected)) {
+      this.faults.happened('unprojected');
+      throw new Error('the projection cannot be reached');
+    }
+    this.log.project(stored);
+    return shortfalls;
+  }
+
+  override catchUp(partitions: number[]) {
+    return this.readOnce(() => this.log.catchUp(partitions));
+  }
+  override positions(partitions: number[]) {
+    return this.readOnce(() => this.log.positions(partitions));
+  }
+  override readAt(places: Place[]) {
+    return this.readOnce(() => this.log.readAt(places));
   }
   override read(partition: number, after: number, limit: number) {
     return this.readOnce(() => this.log.read(partition, after, limit));
@@ -52,8 +100,8 @@ class RemoteLog extends LogStore {
   override conversations(ids: string[]) {
     return this.readOnce(() => this.log.conversations(ids));
   }
-  override messages(ids: string[]) {
-    return this.readOnce(() => this.log.messages(ids));
+  override messages(wanted: MessageRef[]) {
+    return this.readOnce(() => this.log.messages(wanted));
   }
   override messageIdOf(conversationId: string, senderId: string, clientMessageId: string) {
     return this.readOnce(() => this.log.messageIdOf(conversationId, senderId, clientMessageId));
@@ -69,11 +117,11 @@ class RemoteLog extends LogStore {
   }
 }
 
-async function quietly(run: () => Promise<void>): Promise<void> {
+async function quietly(run: () => Promise<unknown>): Promise<void> {
   try {
     await run();
   } catch {
-    // A late append that meets another row is refused; nobody waits for its answer any more.
+    // Nobody waits for its answer.
   }
 }
 
@@ -86,7 +134,7 @@ export class Instance {
 
   constructor(
     readonly name: string,
-    log: LogStore,
+    log: MemoryLog,
     private readonly time: VirtualTime,
     chance: Chance,
     faults: Faults,

@@ -3,7 +3,7 @@ import { partitionOf } from '@parley/contracts';
 import type { LogRow } from '../../log/log.store';
 import { Reader, View } from './audience';
 import { Authority } from './authority';
-import { Instance } from './instance';
+import { type Faults, Instance } from './instance';
 import { Sender } from './sender';
 import { MemoryLog } from './simulated.store';
 import { Chance, VirtualTime } from './virtual-time';
@@ -14,15 +14,20 @@ export interface Run {
   view: View;
   readers: Reader[];
   /** What happened, to tell an eventful run from a quiet one. */
-  counts: { crashes: number; freezes: number; rows: number };
+  counts: { crashes: number; freezes: number; rows: number; tears: number; unprojected: number };
 }
 
 const OPERATIONS = 14;
 const LIMIT_MS = 300_000;
 const HEADS_MS = 700;
 
+/** Seeds take turns: half of them run on a log like PostgreSQL's, half on one like MongoDB's. */
+function logOf(seed: number): MemoryLog {
+  return new MemoryLog(seed % 2 === 0 ? 'whole' : 'torn');
+}
+
 /** One seeded life of a small system: senders, owners that crash and freeze, a log, a lossy network, a view, readers. */
-export async function run(seed: number, log = new MemoryLog()): Promise<Run> {
+export async function run(seed: number, log = logOf(seed)): Promise<Run> {
   const chance = new Chance(seed);
   const time = new VirtualTime();
   let ids = 0;
@@ -32,8 +37,14 @@ export async function run(seed: number, log = new MemoryLog()): Promise<Run> {
   const partitions = [...new Set(conversations.map(partitionOf))];
   let isCalm = false;
   const loss = () => (isCalm ? 0 : 0.08);
-  const faults = { unknown: 0.06, readFails: 0.05 };
-  const counts = { crashes: 0, freezes: 0, rows: 0 };
+  const counts = { crashes: 0, freezes: 0, rows: 0, tears: 0, unprojected: 0 };
+  const faults: Faults = {
+    unknown: 0.06,
+    readFails: 0.05,
+    tears: 0.06,
+    unprojected: 0.03,
+    happened: (fault) => (counts[fault] += 1),
+  };
 
   const view = new View(log, time, chance, () => (isCalm ? 0 : 0.1), partitions);
   const readers = [0, 1, 2].map(() => new Reader(view));
@@ -75,11 +86,7 @@ export async function run(seed: number, log = new MemoryLog()): Promise<Run> {
     HEADS_MS,
     () => false,
     () => {
-      for (const partition of partitions) {
-        void log
-          .tails([partition])
-          .then((tails) => view.sequencer.announce(partition, tails.get(partition)!.position));
-      }
+      for (const partition of partitions) view.sequencer.announce(partition, log.end(partition));
     },
   );
   time.every(
@@ -105,16 +112,16 @@ export async function run(seed: number, log = new MemoryLog()): Promise<Run> {
     isCalm = true;
     faults.unknown = 0;
     faults.readFails = 0;
+    faults.tears = 0;
+    faults.unprojected = 0;
   });
   await time.runUntil(isOver, LIMIT_MS);
   const isCaughtUp = () =>
-    partitions.every((partition) => {
-      const rows = log.rows.get(partition);
-      return view.sequencer.position(partition) === Math.max(0, ...(rows?.keys() ?? []));
-    });
+    partitions.every((partition) => view.sequencer.position(partition) === log.end(partition));
   // Appends that were under way at the end may still arrive: a little more time settles them.
   const settledAt = time.now + 2000;
   await time.runUntil(() => time.now > settledAt && isCaughtUp(), LIMIT_MS);
+  await log.catchUp(partitions);
   for (const reader of readers) for (const id of conversations) reader.catchUp(id, true);
   return { log, senders, view, readers, counts };
 }

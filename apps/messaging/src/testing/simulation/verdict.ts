@@ -1,12 +1,13 @@
 import type { LogEvent, Message } from '@parley/contracts';
 import type { CommandData } from '@parley/contracts';
+import { toHead } from '../../conversation/conversation.state';
 import type { LogRow } from '../../log/log.store';
 import type { Held } from './audience';
 import type { Run } from './run';
 
 /** Everything that a run broke, in words; empty when every promise was kept. */
 export function verdict(run: Run): string[] {
-  return [...positions(run), ...counters(run), ...acknowledged(run), ...convergence(run)];
+  return [...positions(run), ...counters(run), ...acknowledged(run), ...convergence(run), ...projected(run)];
 }
 
 function sorted(rows: Map<number, LogRow> | undefined): LogRow[] {
@@ -93,6 +94,20 @@ function convergence({ view, readers, log }: Run): string[] {
       const copy = reader.held.get(id);
       if (!copy || text(copy) !== text(held))
         found.push(`${id}: reader ${i} holds something else than a fresh one`);
+    }
+  }
+  return found;
+}
+
+/** The projection, built up row by row, is what the last row's owner had in memory. */
+function projected({ log }: Run): string[] {
+  const found: string[] = [];
+  for (const [id, state] of log.states) {
+    const last = [...log.rows.values()].flatMap(sorted).findLast((row) => row.conversationId === id)!;
+    const head = toHead(state);
+    for (const field of Object.keys(head) as (keyof typeof head)[]) {
+      if (head[field] !== last.conversation[field])
+        found.push(`${id}: ${field} is projected as ${head[field]}`);
     }
   }
   return found;
