@@ -7,6 +7,14 @@ export { type Stack, type StackOptions, startStack } from './apps/stack';
 export { ensureKeys, keyEnvironment, type KeyFiles, readJwks } from './keys';
 export { OwnedProcess, type ProcessSpec } from './process/owned-process';
 export { stopLeftovers } from './process/leftovers';
+export {
+  type CertificateName,
+  type CertificatePaths,
+  certificatePaths,
+  makeCertificates,
+  tlsEnvironment,
+  tlsOptions,
+} from './servers/certificates';
 export { requireBinaries } from './servers/install';
 export { type GivenServers, givenServers } from './servers/given';
 export { type RedisPlan, redisServer } from './servers/redis';

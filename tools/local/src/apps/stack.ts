@@ -37,7 +37,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const setupWith = (environment: Record<string, string>): AppsSetup => ({ ...options, environment, keys });
   const servers = await startServers(dir, {
     ...options.servers,
-    withPostgres: (databaseUrl) => migrate(setupWith({ DATABASE_URL: databaseUrl })),
+    withPostgres: (environment) => migrate(setupWith(environment)),
   });
   const started: { stop(): Promise<void> }[] = [servers];
   const stop = async (): Promise<void> => {

@@ -1,6 +1,7 @@
 import Redis from 'ioredis';
-import { Client } from 'pg';
 import { LocalError } from '../system/local-error';
+import { type CertificatePaths, tlsOptions } from './certificates';
+import { databaseClient } from './postgres';
 import type { Server, ServerName } from './server';
 
 /** Servers that run already, as the environment names them. */
@@ -10,11 +11,19 @@ export interface GivenServers {
   amqpUrl?: string;
   /** The management API of the RabbitMQ of `amqpUrl`; only tests need it. */
   amqpManagementUrl?: string;
+  /** Whom to trust and what to show where an address asks for encryption. */
+  tls?: { paths: Partial<CertificatePaths>; environment: Record<string, string> };
 }
 
-/** Reads DATABASE_URL, REDIS_URL, AMQP_URL and AMQP_MANAGEMENT_URL. */
+/** Reads DATABASE_URL, REDIS_URL, AMQP_URL and AMQP_MANAGEMENT_URL, and TLS_CA_FILE, TLS_CERT_FILE, TLS_KEY_FILE. */
 export function givenServers(env: NodeJS.ProcessEnv): GivenServers {
+  const names = ['TLS_CA_FILE', 'TLS_CERT_FILE', 'TLS_KEY_FILE'] as const;
+  const files = names.flatMap((name) => (env[name] ? [[name, env[name]] as const] : []));
+  const [ca, cert, key] = names.map((name) => env[name] || undefined);
   return {
+    ...(files.length > 0
+      ? { tls: { paths: { ca, cert, key }, environment: Object.fromEntries(files) } }
+      : {}),
     ...(env['DATABASE_URL'] ? { databaseUrl: env['DATABASE_URL'] } : {}),
     ...(env['REDIS_URL'] ? { redisUrl: env['REDIS_URL'] } : {}),
     ...(env['AMQP_URL'] ? { amqpUrl: env['AMQP_URL'] } : {}),
@@ -23,7 +32,7 @@ export function givenServers(env: NodeJS.ProcessEnv): GivenServers {
 }
 
 /** A server that somebody else runs: `start` only checks that it answers, `stop` leaves it alone. */
-export function givenServer(name: ServerName, url: string): Server {
+export function givenServer(name: ServerName, url: string, given: GivenServers): Server {
   const refuse = (): never => {
     throw new Error(`${name} was given by the environment and is not ours to disturb`);
   };
@@ -34,7 +43,7 @@ export function givenServer(name: ServerName, url: string): Server {
     pid: undefined,
     async start() {
       try {
-        await PROBES[name](url);
+        await PROBES[name](url, given.tls?.paths ?? {});
       } catch (error) {
         throw new LocalError(
           `${name} at ${withoutCredentials(url)} does not answer: ${String((error as Error).message)}`,
@@ -55,14 +64,15 @@ const VARIABLES: Record<ServerName, string> = {
   rabbitmq: 'AMQP_URL',
 };
 
-const PROBES: Record<ServerName, (url: string) => Promise<void>> = {
-  async postgres(url) {
-    const client = new Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
+const PROBES: Record<ServerName, (url: string, ours: Partial<CertificatePaths>) => Promise<void>> = {
+  async postgres(url, ours) {
+    const client = databaseClient(url, ours);
     await client.connect();
     await client.end();
   },
-  async redis(url) {
+  async redis(url, ours) {
     const client = new Redis(url, {
+      ...(url.startsWith('rediss:') && { tls: tlsOptions(ours) }),
       lazyConnect: true,
       connectTimeout: 5_000,
       commandTimeout: 5_000,
@@ -76,9 +86,9 @@ const PROBES: Record<ServerName, (url: string) => Promise<void>> = {
       client.disconnect();
     }
   },
-  async rabbitmq(url) {
+  async rabbitmq(url, ours) {
     const { connect } = await import('amqplib');
-    const connection = await connect(url, { timeout: 5_000 });
+    const connection = await connect(url, { timeout: 5_000, ...tlsOptions(ours) });
     await connection.close();
   },
 };

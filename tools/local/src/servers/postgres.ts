@@ -1,9 +1,19 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { inheritedEnvironment, OwnedProcess } from '../process/owned-process';
+import { type CertificatePaths, certificatePaths, tlsOptions } from './certificates';
 import type { Server, ServerOptions } from './server';
 
 export interface PostgresPlan {
@@ -12,6 +22,8 @@ export interface PostgresPlan {
   port: number;
   password: string;
   programs: { initdb: string; postgres: string };
+  /** A folder of certificates: only encrypted connections of clients with a certificate are taken then. */
+  certificates?: string;
 }
 
 const USER = 'parley';
@@ -35,6 +47,7 @@ export function postgresServer(plan: PostgresPlan, options: ServerOptions): Serv
     ...(account?.prefix ?? []),
     plan.programs.postgres,
     ...['-D', data, '-p', String(plan.port), ...settings(options)],
+    ...(plan.certificates === undefined ? [] : tlsSettings(home)),
   ];
   const owned = new OwnedProcess({
     name: 'postgres',
@@ -46,8 +59,13 @@ export function postgresServer(plan: PostgresPlan, options: ServerOptions): Serv
     stopSignal: 'SIGINT',
     stopTimeoutMs: 30_000,
   });
-  const urlOf = (database: string): string =>
-    `postgres://${USER}:${plan.password}@127.0.0.1:${plan.port}/${database}`;
+  const urlOf = (database: string): string => {
+    const address = (host: string) => `postgres://${USER}:${plan.password}@${host}:${plan.port}/${database}`;
+    return plan.certificates === undefined
+      ? address('127.0.0.1')
+      : `${address('localhost')}?sslmode=verify-full`;
+  };
+  const ours = plan.certificates === undefined ? undefined : certificatePaths(plan.certificates, 'client');
   return {
     name: 'postgres',
     url: urlOf(DATABASE),
@@ -57,9 +75,10 @@ export function postgresServer(plan: PostgresPlan, options: ServerOptions): Serv
     },
     async start() {
       if (!existsSync(join(data, 'PG_VERSION'))) initialise(plan, data, account, options);
+      if (plan.certificates !== undefined) installCertificates(plan.certificates, home, account);
       owned.start();
-      await owned.waitUntil(() => answers(urlOf('postgres')), START_TIMEOUT_MS);
-      await ensureDatabase(urlOf('postgres'), DATABASE);
+      await owned.waitUntil(() => answers(urlOf('postgres'), ours), START_TIMEOUT_MS);
+      await ensureDatabase(urlOf('postgres'), ours, DATABASE);
     },
     stop: () => owned.stop(),
     kill: () => owned.kill(),
@@ -84,6 +103,31 @@ function settings({ durable }: ServerOptions): string[] {
     timezone: 'UTC',
   };
   return Object.entries(values).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+}
+
+function tlsSettings(home: string): string[] {
+  const values = {
+    ssl: 'on',
+    ssl_ca_file: join(home, 'ca.pem'),
+    ssl_cert_file: join(home, 'server.pem'),
+    ssl_key_file: join(home, 'server.key'),
+    ssl_min_protocol_version: 'TLSv1.2',
+    hba_file: join(home, 'hba.tls.conf'),
+  };
+  return Object.entries(values).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+}
+
+/** PostgreSQL reads a key only where it is its own and nobody else may. */
+function installCertificates(folder: string, home: string, account: Account | undefined): void {
+  const { ca, cert, key } = certificatePaths(folder, 'postgres');
+  const hba = join(home, 'hba.tls.conf');
+  writeFileSync(hba, 'hostssl all all 127.0.0.1/32 scram-sha-256 clientcert=verify-ca\n');
+  const copies = Object.entries({ 'ca.pem': ca, 'server.pem': cert, 'server.key': key });
+  for (const [name, source] of copies) copyFileSync(source, join(home, name));
+  for (const file of [hba, ...copies.map(([name]) => join(home, name))]) {
+    chmodSync(file, 0o600);
+    if (account) chownSync(file, account.uid, account.gid);
+  }
 }
 
 function initialise(
@@ -152,8 +196,8 @@ function dataHome(dir: string, account: Account | undefined): string {
   }
 }
 
-async function answers(url: string): Promise<boolean> {
-  const client = new Client({ connectionString: url, connectionTimeoutMillis: 2_000 });
+async function answers(url: string, ours: CertificatePaths | undefined): Promise<boolean> {
+  const client = databaseClient(url, ours);
   client.on('error', () => undefined);
   try {
     await client.connect();
@@ -166,8 +210,12 @@ async function answers(url: string): Promise<boolean> {
   }
 }
 
-async function ensureDatabase(adminUrl: string, name: string): Promise<void> {
-  const client = new Client({ connectionString: adminUrl });
+async function ensureDatabase(
+  adminUrl: string,
+  ours: CertificatePaths | undefined,
+  name: string,
+): Promise<void> {
+  const client = databaseClient(adminUrl, ours);
   await client.connect();
   try {
     const { rowCount } = await client.query('select 1 from pg_database where datname = $1', [name]);
@@ -175,4 +223,16 @@ async function ensureDatabase(adminUrl: string, name: string): Promise<void> {
   } finally {
     await client.end();
   }
+}
+
+/** The driver takes certificates only where the address does not speak of encryption. */
+export function databaseClient(url: string, ours: Partial<CertificatePaths> | undefined): Client {
+  const address = new URL(url);
+  const encrypted = address.searchParams.get('sslmode') === 'verify-full';
+  address.searchParams.delete('sslmode');
+  return new Client({
+    connectionString: address.href,
+    ssl: encrypted && tlsOptions(ours ?? {}),
+    connectionTimeoutMillis: 5_000,
+  });
 }

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { OwnedProcess } from '../process/owned-process';
+import { certificatePaths } from './certificates';
 import type { RabbitServer } from './server';
 
 export interface RabbitPlan {
@@ -11,6 +12,8 @@ export interface RabbitPlan {
   password: string;
   erlangCookie: string;
   programs: { rabbitmqServer: string; epmd: string };
+  /** A folder of certificates: only encrypted connections of clients with a certificate are taken then. */
+  certificates?: string;
 }
 
 const USER = 'parley';
@@ -52,7 +55,10 @@ export function rabbitServer(plan: RabbitPlan): RabbitServer {
   };
   return {
     name: 'rabbitmq',
-    url: `amqp://${USER}:${plan.password}@127.0.0.1:${plan.ports.amqp}`,
+    url:
+      plan.certificates === undefined
+        ? `amqp://${USER}:${plan.password}@127.0.0.1:${plan.ports.amqp}`
+        : `amqps://${USER}:${plan.password}@localhost:${plan.ports.amqp}`,
     managementUrl,
     managed: true,
     get pid() {
@@ -71,9 +77,26 @@ export function rabbitServer(plan: RabbitPlan): RabbitServer {
   };
 }
 
-function configuration({ ports, password }: RabbitPlan): string {
+function listeners({ ports, certificates }: RabbitPlan): string[] {
+  if (certificates === undefined) return [`listeners.tcp.1 = 127.0.0.1:${ports.amqp}`];
+  const { ca, cert, key } = certificatePaths(certificates, 'rabbitmq');
+  return [
+    'listeners.tcp = none',
+    `listeners.ssl.1 = 127.0.0.1:${ports.amqp}`,
+    `ssl_options.cacertfile = ${ca}`,
+    `ssl_options.certfile = ${cert}`,
+    `ssl_options.keyfile = ${key}`,
+    'ssl_options.verify = verify_peer',
+    'ssl_options.fail_if_no_peer_cert = true',
+    'ssl_options.versions.1 = tlsv1.3',
+    'ssl_options.versions.2 = tlsv1.2',
+  ];
+}
+
+function configuration(plan: RabbitPlan): string {
+  const { ports, password } = plan;
   const lines = [
-    `listeners.tcp.1 = 127.0.0.1:${ports.amqp}`,
+    ...listeners(plan),
     'management.tcp.ip = 127.0.0.1',
     `management.tcp.port = ${ports.management}`,
     `default_user = ${USER}`,
@@ -87,13 +110,16 @@ function configuration({ ports, password }: RabbitPlan): string {
   return `${lines.join('\n')}\n`;
 }
 
-function environment({ ports }: RabbitPlan, home: string): Record<string, string> {
+function environment({ ports, certificates }: RabbitPlan, home: string): Record<string, string> {
   return {
     // The cookie file of the person who runs this stays untouched.
     HOME: home,
     RABBITMQ_NODENAME: 'parley@localhost',
-    RABBITMQ_NODE_PORT: String(ports.amqp),
-    RABBITMQ_NODE_IP_ADDRESS: '127.0.0.1',
+    // They would open an unencrypted listener.
+    ...(certificates === undefined && {
+      RABBITMQ_NODE_PORT: String(ports.amqp),
+      RABBITMQ_NODE_IP_ADDRESS: '127.0.0.1',
+    }),
     RABBITMQ_DIST_PORT: String(ports.distribution),
     ERL_EPMD_ADDRESS: '127.0.0.1',
     ERL_EPMD_PORT: String(ports.epmd),

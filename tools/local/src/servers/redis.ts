@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Redis from 'ioredis';
 import { OwnedProcess } from '../process/owned-process';
+import { type CertificatePaths, certificatePaths, tlsOptions } from './certificates';
 import type { Server, ServerOptions } from './server';
 
 export interface RedisPlan {
@@ -12,6 +13,8 @@ export interface RedisPlan {
   port: number;
   password: string;
   programs: { redisServer: string };
+  /** A folder of certificates: only encrypted connections are taken then. */
+  certificates?: string;
 }
 
 const START_TIMEOUT_MS = 30_000;
@@ -22,7 +25,10 @@ export function redisServer(plan: RedisPlan, options: ServerOptions): Server {
   const config = join(home, 'redis.conf');
   mkdirSync(home, { recursive: true, mode: 0o700 });
   writeFileSync(config, configuration(plan, home, options), { mode: 0o600 });
-  const url = `redis://:${plan.password}@127.0.0.1:${plan.port}/0`;
+  const host = plan.certificates === undefined ? '127.0.0.1' : 'localhost';
+  const scheme = plan.certificates === undefined ? 'redis' : 'rediss';
+  const url = `${scheme}://:${plan.password}@${host}:${plan.port}/0`;
+  const ours = plan.certificates === undefined ? undefined : certificatePaths(plan.certificates, 'client');
   const owned = new OwnedProcess({
     name: plan.name,
     dir: plan.dir,
@@ -42,7 +48,7 @@ export function redisServer(plan: RedisPlan, options: ServerOptions): Server {
     },
     async start() {
       owned.start();
-      await owned.waitUntil(() => answers(url), START_TIMEOUT_MS);
+      await owned.waitUntil(() => answers(url, ours), START_TIMEOUT_MS);
     },
     stop: () => owned.stop(),
     kill: () => owned.kill(),
@@ -54,7 +60,7 @@ export function redisServer(plan: RedisPlan, options: ServerOptions): Server {
 function configuration(plan: RedisPlan, home: string, { durable }: ServerOptions): string {
   const lines = [
     'bind 127.0.0.1',
-    `port ${plan.port}`,
+    ...listener(plan),
     `requirepass ${plan.password}`,
     `dir ${home}`,
     `appendonly ${durable ? 'yes' : 'no'}`,
@@ -69,8 +75,24 @@ function configuration(plan: RedisPlan, home: string, { durable }: ServerOptions
   return `${lines.join('\n')}\n`;
 }
 
-async function answers(url: string): Promise<boolean> {
+function listener({ port, certificates }: RedisPlan): string[] {
+  if (certificates === undefined) return [`port ${port}`];
+  const { ca, cert, key } = certificatePaths(certificates, 'redis');
+  return [
+    'port 0',
+    `tls-port ${port}`,
+    `tls-ca-cert-file ${ca}`,
+    `tls-cert-file ${cert}`,
+    `tls-key-file ${key}`,
+    // Kong counts rate limits here and cannot show a certificate.
+    'tls-auth-clients optional',
+    'tls-protocols "TLSv1.2 TLSv1.3"',
+  ];
+}
+
+async function answers(url: string, ours: CertificatePaths | undefined): Promise<boolean> {
   const client = new Redis(url, {
+    ...(ours && { tls: tlsOptions(ours) }),
     lazyConnect: true,
     connectTimeout: 2_000,
     disconnectTimeout: 100,

@@ -2,6 +2,7 @@ import { mkdirSync, realpathSync } from 'node:fs';
 import { stopLeftovers } from '../process/leftovers';
 import { keepPort, releasePort } from '../system/ports';
 import { loadState, saveState } from '../system/state';
+import { certificatePaths, tlsEnvironment } from './certificates';
 import { requireBinaries } from './install';
 import { type GivenServers, givenServer } from './given';
 import { postgresServer } from './postgres';
@@ -13,19 +14,30 @@ export interface Servers {
   readonly postgres: Server;
   readonly redis: Server;
   readonly rabbitmq: RabbitServer;
-  /** DATABASE_URL, REDIS_URL and AMQP_URL, as the apps read them. */
-  readonly environment: { DATABASE_URL: string; REDIS_URL: string; AMQP_URL: string };
+  /** DATABASE_URL, REDIS_URL and AMQP_URL, as the apps read them; with certificates also TLS_CA_FILE and so on. */
+  readonly environment: ServerEnvironment;
   /** Stops all that we started; data stays. */
   stop(): Promise<void>;
   /** SIGKILL to all that we started: for data that nobody needs any more. */
   kill(): Promise<void>;
 }
 
+export interface ServerEnvironment extends Record<string, string> {
+  DATABASE_URL: string;
+  REDIS_URL: string;
+  AMQP_URL: string;
+}
+
 export interface StartServersOptions extends Partial<ServerOptions> {
   /** Servers to use instead of private ones. */
   given?: GivenServers;
   /** Work that needs PostgreSQL alone, done while RabbitMQ, the slowest, still starts. */
-  withPostgres?: (databaseUrl: string) => Promise<void>;
+  withPostgres?: (environment: ServerEnvironment) => Promise<void>;
+  /**
+   * A folder of certificates, from `makeCertificates`: the private servers take only encrypted connections then, and
+   * only of those who show a certificate.
+   */
+  certificates?: string;
   /** Called with one line when something takes longer, e.g. an installation. */
   onProgress?: (line: string) => void;
 }
@@ -43,7 +55,7 @@ export async function startServers(dir: string, options: StartServersOptions = {
   const results = await Promise.allSettled([
     rabbitmq.start(),
     redis.start(),
-    postgres.start().then(() => options.withPostgres?.(postgres.url)),
+    postgres.start().then(() => options.withPostgres?.(servers.environment)),
   ]);
   const failed = results.find((result) => result.status === 'rejected');
   if (failed) {
@@ -54,7 +66,7 @@ export async function startServers(dir: string, options: StartServersOptions = {
 }
 
 async function prepareServers(dir: string, options: StartServersOptions): Promise<Servers> {
-  const { given = {}, durable = true, onProgress = () => undefined } = options;
+  const { given = {}, durable = true, certificates, onProgress = () => undefined } = options;
   await stopLeftovers(dir);
   const state = loadState(dir);
   const programs =
@@ -69,21 +81,31 @@ async function prepareServers(dir: string, options: StartServersOptions): Promis
   const { passwords } = state;
   const postgres =
     given.databaseUrl || !programs
-      ? givenServer('postgres', given.databaseUrl ?? '')
+      ? givenServer('postgres', given.databaseUrl ?? '', given)
       : postgresServer(
-          { dir, port: await portOf('postgres'), password: passwords.postgres, programs },
+          { dir, port: await portOf('postgres'), password: passwords.postgres, programs, certificates },
           { durable },
         );
   const redis =
     given.redisUrl || !programs
-      ? givenServer('redis', given.redisUrl ?? '')
+      ? givenServer('redis', given.redisUrl ?? '', given)
       : redisServer(
-          { dir, name: 'redis', port: await portOf('redis'), password: passwords.redis, programs },
+          {
+            dir,
+            name: 'redis',
+            port: await portOf('redis'),
+            password: passwords.redis,
+            programs,
+            certificates,
+          },
           { durable },
         );
   const rabbitmq: RabbitServer =
     given.amqpUrl || !programs
-      ? { ...givenServer('rabbitmq', given.amqpUrl ?? ''), managementUrl: given.amqpManagementUrl ?? '' }
+      ? {
+          ...givenServer('rabbitmq', given.amqpUrl ?? '', given),
+          managementUrl: given.amqpManagementUrl ?? '',
+        }
       : rabbitServer({
           dir,
           ports: {
@@ -95,6 +117,7 @@ async function prepareServers(dir: string, options: StartServersOptions): Promis
           password: passwords.rabbitmq,
           erlangCookie: passwords.erlangCookie,
           programs,
+          certificates,
         });
   saveState(dir, state);
   const endAll = async (how: 'stop' | 'kill'): Promise<void> => {
@@ -106,7 +129,13 @@ async function prepareServers(dir: string, options: StartServersOptions): Promis
     postgres,
     redis,
     rabbitmq,
-    environment: { DATABASE_URL: postgres.url, REDIS_URL: redis.url, AMQP_URL: rabbitmq.url },
+    environment: {
+      DATABASE_URL: postgres.url,
+      REDIS_URL: redis.url,
+      AMQP_URL: rabbitmq.url,
+      ...(certificates !== undefined && tlsEnvironment(certificatePaths(certificates, 'client'))),
+      ...given.tls?.environment,
+    },
     stop: () => endAll('stop'),
     kill: () => endAll('kill'),
   };
