@@ -11,10 +11,11 @@ import { workspace } from '../local/prepare.mjs';
 const KNOWN = {
   PORT: 'The port to listen on.',
   LOG_LEVEL: '`trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`.',
-  DATABASE_URL: 'PostgreSQL, `postgres://user:password@host:port/database`.',
+  DATABASE_URL:
+    'PostgreSQL, `postgres://user:password@host:port/database`; encrypted with `?sslmode=verify-full`.',
   DATABASE_POOL_MAX: 'Connections of one instance; feeds take a few besides.',
-  REDIS_URL: 'Redis, `redis://` or `rediss://`.',
-  AMQP_URL: 'RabbitMQ, `amqp://` or `amqps://`.',
+  REDIS_URL: 'Redis, `redis://`; encrypted: `rediss://`.',
+  AMQP_URL: 'RabbitMQ, `amqp://`; encrypted: `amqps://`.',
   JWT_PUBLIC_KEYS_FILE: 'JWKS with the public ES256 keys by which access tokens are checked.',
   JWT_ISSUER: '`iss` of access tokens.',
   JWT_AUDIENCE: '`aud` of access tokens.',
@@ -45,7 +46,7 @@ function document() {
 <!-- Written by tools/check/configuration.mjs from the apps' schemas. -->
 
 Settings are environment variables. Instead of \`NAME\`, \`NAME_FILE\` may hold the path of a file with the value, for secrets. An app checks them at its start and
-names each that is wrong; none is read later, but for the key files, which are watched. Times ending in \`_MS\` are milliseconds.
+names each that is wrong; none is read later, but for the files of keys and certificates, which are watched. Times ending in \`_MS\` are milliseconds.
 
 ## Common
 
@@ -77,6 +78,7 @@ function fallback(name, app) {
   const field = schemaOf(app).shape[name];
   const [first, second] = [field.safeParse(undefined), field.safeParse(undefined)];
   if (!first.success) return 'required';
+  if (first.data === undefined) return 'none';
   if (typeof first.data === 'object') return 'empty';
   if (first.data !== second.data) return 'random';
   return `\`${String(first.data).replace(`${workspace}/`, '')}\``;

@@ -63,7 +63,7 @@ export class AppModule implements OnModuleInit, OnApplicationShutdown {
       controllers: [AccountController, SessionController, UserController, UserConsumer, DocumentsController],
       providers: [
         // Used by the throttle alone, which counts by itself when Redis is slow: a login asks it several times.
-        { provide: Redis, useFactory: () => createRedis(config.REDIS_URL, { commandTimeout: 200 }) },
+        { provide: Redis, useFactory: () => createRedis(config, { commandTimeout: 200 }) },
         {
           provide: PasswordHasher,
           useFactory: () =>

@@ -1,4 +1,4 @@
-import type { DatabaseConfig, DatabaseSettings } from '@parley/service';
+import { clientTls, type DatabaseConfig, type DatabaseSettings } from '@parley/service';
 import { Log1764000000000 } from './migrations/1764000000000-log';
 import { Projections1764100000000 } from './migrations/1764100000000-projections';
 
@@ -6,6 +6,7 @@ import { Projections1764100000000 } from './migrations/1764100000000-projections
 export function databaseSettings(config: DatabaseConfig): DatabaseSettings {
   return {
     url: config.DATABASE_URL,
+    tls: clientTls('DATABASE', config),
     schema: 'messaging',
     entities: [],
     migrations: [Log1764000000000, Projections1764100000000],

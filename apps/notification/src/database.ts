@@ -1,10 +1,11 @@
-import type { DatabaseConfig, DatabaseSettings } from '@parley/service';
+import { clientTls, type DatabaseConfig, type DatabaseSettings } from '@parley/service';
 import { Notifications1764000000000 } from './migrations/1764000000000-notifications';
 
 /** Notification's own part of the database, for the service and `migrate.ts` alike. */
 export function databaseSettings(config: DatabaseConfig): DatabaseSettings {
   return {
     url: config.DATABASE_URL,
+    tls: clientTls('DATABASE', config),
     schema: 'notification',
     entities: [],
     migrations: [Notifications1764000000000],

@@ -40,7 +40,7 @@ export class AppModule implements OnApplicationShutdown {
       ],
       controllers: [PresenceController, PresenceConsumer],
       providers: [
-        { provide: Redis, useFactory: () => createRedis(config.REDIS_URL) },
+        { provide: Redis, useFactory: () => createRedis(config) },
         {
           provide: PresenceStore,
           useFactory: (redis: Redis) => new PresenceStore(redis, config.PRESENCE_CLOSE_GRACE_MS),

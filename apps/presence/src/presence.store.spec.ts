@@ -13,7 +13,7 @@ const clients: Redis[] = [];
 let store: PresenceStore;
 
 async function connectStore(closeGraceMs: number): Promise<PresenceStore> {
-  const redis = createRedis(url);
+  const redis = createRedis({ REDIS_URL: url });
   clients.push(redis);
   await new Promise((resolve) => redis.once('ready', resolve));
   return new PresenceStore(redis, closeGraceMs);

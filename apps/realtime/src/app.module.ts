@@ -48,7 +48,7 @@ export class AppModule {
       controllers: [UserConsumer],
       providers: [
         { provide: CONFIG, useValue: config },
-        { provide: Cluster, useFactory: () => new Cluster(config.REDIS_URL) },
+        { provide: Cluster, useFactory: () => new Cluster(config) },
         { provide: Sessions, useFactory: () => new Sessions(config) },
         provided(Handshake, CONFIG, TokenVerifier, Cluster),
         provided(RevokedSessions),

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import type { ConnectionOptions } from 'node:tls';
 import type { ParleyError, QueueSpec, ServiceName } from '@parley/contracts';
 import { exchanges, unavailable } from '@parley/contracts';
 import type { Channel, ChannelModel, ConfirmChannel, Options } from 'amqplib';
@@ -21,6 +22,8 @@ export interface TraceCarrier {
 export interface BrokerOptions {
   /** amqp:// or amqps:// with user, password and virtual host. */
   url: string;
+  /** For amqps://: options of `tls.connect`, read again for every connection. */
+  tls?: ConnectionOptions;
   service: ServiceName;
   /** Unique per process start: queues of an instance are named by it. */
   instanceId: string;
@@ -28,6 +31,8 @@ export interface BrokerOptions {
   trace?: TraceCarrier;
   /** What an asker may see of something that a handler threw; without it only a ParleyError is told as it is. */
   toError?(error: unknown): ParleyError;
+  /** A sentence for the log on why a connection failed, where there is more to say than the error itself. */
+  explain?(error: unknown): string | undefined;
 }
 
 /** Declares queues and consumers on a connection; run again on every reconnection. */
@@ -144,7 +149,9 @@ export class Broker extends EventEmitter {
       try {
         await this.connectOnce();
       } catch (error) {
-        this.options.logger.warn({ error: String(error), attempt: this.attempt }, 'broker: cannot connect');
+        const { logger, explain } = this.options;
+        const details = { error: String(error), why: explain?.(error), attempt: this.attempt };
+        logger.warn(details, 'broker: cannot connect');
       }
       if (this.stopping) return;
       const boundMs = Math.min(RECONNECT_MS_MAX, RECONNECT_MS_MIN * 2 ** Math.min(this.attempt, 5));
@@ -164,6 +171,7 @@ export class Broker extends EventEmitter {
     const url = new URL(this.options.url);
     url.searchParams.set('heartbeat', String(HEARTBEAT_S));
     const connection = await connect(url.toString(), {
+      ...this.options.tls,
       noDelay: true,
       timeout: CONNECT_TIMEOUT_MS,
       clientProperties: { connection_name: `${this.options.service}.${this.options.instanceId}` },

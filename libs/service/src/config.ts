@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
+import { addressOf } from './tls/address';
+import { sharedTls, tlsFilesOf, tlsProblems } from './tls/settings';
 
 /** Says which environment variable is wrong and why; never its value, which may be a secret. */
 export class ConfigError extends Error {
@@ -42,18 +44,24 @@ export const baseConfig = z.object({
 export type BaseConfig = z.infer<typeof baseConfig>;
 
 export const databaseConfig = z.object({
-  DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, 'must be a postgres:// address'),
+  DATABASE_URL: addressOf('DATABASE'),
   DATABASE_POOL_MAX: numberVariable(10, 1, 200),
+  ...tlsFilesOf('DATABASE'),
+  ...sharedTls,
 });
 export type DatabaseConfig = z.infer<typeof databaseConfig>;
 
 export const redisConfig = z.object({
-  REDIS_URL: z.string().regex(/^rediss?:\/\//, 'must be a redis:// address'),
+  REDIS_URL: addressOf('REDIS'),
+  ...tlsFilesOf('REDIS'),
+  ...sharedTls,
 });
 export type RedisConfig = z.infer<typeof redisConfig>;
 
 export const brokerConfig = z.object({
-  AMQP_URL: z.string().regex(/^amqps?:\/\//, 'must be an amqp:// address'),
+  AMQP_URL: addressOf('AMQP'),
+  ...tlsFilesOf('AMQP'),
+  ...sharedTls,
 });
 export type BrokerConfig = z.infer<typeof brokerConfig>;
 
@@ -92,7 +100,11 @@ export function loadConfig<T extends z.ZodObject>(
   }
   if (problems.length > 0) throw new ConfigError(problems);
   const result = schema.safeParse(input);
-  if (result.success) return result.data;
+  if (result.success) {
+    const contradictions = tlsProblems(result.data, environment);
+    if (contradictions.length > 0) throw new ConfigError(contradictions);
+    return result.data;
+  }
   throw new ConfigError(
     result.error.issues.map((issue) => {
       const name = issue.path.join('.');

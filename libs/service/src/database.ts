@@ -1,8 +1,11 @@
 import type { Socket } from 'node:net';
+import type { ConnectionOptions } from 'node:tls';
 import type { TypeOrmModuleOptions } from '@nestjs/typeorm';
 import { Client, type ClientConfig, type Pool } from 'pg';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { getLogger } from './logging';
+import { withoutSslMode } from './tls/address';
+import { tlsFailure } from './tls/failure';
 
 const log = getLogger('Database');
 
@@ -22,6 +25,8 @@ const silenceMarginMs = 200;
 
 export interface DatabaseSettings {
   url: string;
+  /** For an encrypted connection: `clientTls('DATABASE', config)`. */
+  tls?: ConnectionOptions;
   /** The service's own PostgreSQL schema, also the connection's search path. */
   schema: string;
   entities: NonNullable<DataSourceOptions['entities']>;
@@ -37,14 +42,22 @@ export interface DatabaseSettings {
  * within 2 s and never ends the process. At start the module waits for the database, however long that takes.
  */
 export function typeormOptions(settings: DatabaseSettings): TypeOrmModuleOptions {
-  return { ...dataSourceOptions(settings), retryAttempts: Number.MAX_SAFE_INTEGER, retryDelay: 1000 };
+  return {
+    ...dataSourceOptions(settings),
+    retryAttempts: Number.MAX_SAFE_INTEGER,
+    retryDelay: 1000,
+    toRetry: (error: unknown) => {
+      log.warn({ err: error, why: tlsFailure(error) }, 'The database cannot be reached.');
+      return true;
+    },
+  };
 }
 
 function dataSourceOptions(settings: DatabaseSettings) {
-  const { url, schema, entities, migrations, poolMax = 10, extra } = settings;
+  const { url, tls, schema, entities, migrations, poolMax = 10, extra } = settings;
   return {
     type: 'postgres',
-    url,
+    url: withoutSslMode(url),
     schema: checkedSchema(schema),
     entities,
     migrations,
@@ -56,6 +69,8 @@ function dataSourceOptions(settings: DatabaseSettings) {
     poolErrorHandler: (error: unknown) => log.warn({ err: error }, 'An idle database connection was lost.'),
     extra: {
       Client: WatchedClient,
+      // Said here in full: an address would add defaults of its own, and the environment others.
+      ssl: tls ?? false,
       max: poolMax,
       connectionTimeoutMillis: databaseTimeouts.connectMs,
       statement_timeout: databaseTimeouts.statementMs,
@@ -110,7 +125,7 @@ class WatchedClient extends Client {
  */
 export async function runMigrations(settings: DatabaseSettings): Promise<string[]> {
   const schema = checkedSchema(settings.schema);
-  const lock = await connectPatiently(settings.url);
+  const lock = await connectPatiently(settings);
   try {
     await lock.query('select pg_advisory_lock(hashtextextended($1, 0))', [`parley.migrate.${schema}`]);
     await lock.query(`create schema if not exists "${schema}"`);
@@ -141,16 +156,20 @@ export async function runMigrations(settings: DatabaseSettings): Promise<string[
   }
 }
 
-async function connectPatiently(url: string): Promise<Client> {
+async function connectPatiently({ url, tls }: DatabaseSettings): Promise<Client> {
   const deadline = Date.now() + 30_000;
   for (;;) {
-    const client = new Client({ connectionString: url, connectionTimeoutMillis: 5000 });
+    const client = new Client({
+      connectionString: withoutSslMode(url),
+      ssl: tls ?? false,
+      connectionTimeoutMillis: 5000,
+    });
     try {
       await client.connect();
       return client;
     } catch (error) {
       if (Date.now() > deadline) throw error;
-      log.info({ err: error }, 'The database is not up yet.');
+      log.info({ err: error, why: tlsFailure(error) }, 'The database is not up yet.');
       await new Promise((resolve) => setTimeout(resolve, 500));
     }
   }

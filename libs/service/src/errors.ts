@@ -1,6 +1,7 @@
 import { HttpException } from '@nestjs/common';
 import { ParleyError, errorCatalog, unavailable, type ErrorCode } from '@parley/contracts';
 import { isError } from './logging';
+import { tlsFailure } from './tls/failure';
 
 /** SQLSTATE classes and codes that mean: not now. Connection, resources, shutdown, timeouts, lost races. */
 const databaseAway = /^(08...|53...|57P0[1-5]|57014|55P03|25P03|25P04|25006|40001|40P01|58...)$/;
@@ -30,6 +31,8 @@ export function isBackingServiceAway(error: unknown): boolean {
     return true;
   if (typeof source.code === 'string' && (databaseAway.test(source.code) || networkAway.has(source.code)))
     return true;
+  // A server that cannot be trusted is as good as none.
+  if (tlsFailure(source) !== undefined) return true;
   if (source.name === 'TimeoutError' || source.name === 'MaxRetriesPerRequestError') return true;
   if (source.name === 'DriverAlreadyReleasedError' || source.name === 'QueryRunnerAlreadyReleasedError')
     return true;

@@ -12,5 +12,6 @@ export * from './problem.filter';
 export * from './redis';
 export * from './run-service';
 export * from './service.module';
+export * from './tls';
 export * from './token';
 export * from './validation';

@@ -3,7 +3,7 @@ import { closeRedis, createRedis, isBackingServiceAway } from '.';
 
 test('commands fail at once while Redis is away, and work again by themselves', async () => {
   const line = await interruptible(await freshRedis());
-  const redis = createRedis(line.url);
+  const redis = createRedis({ REDIS_URL: line.url });
   await new Promise((resolve) => redis.once('ready', resolve));
   await redis.set('a', '1');
 
@@ -29,7 +29,7 @@ test('commands fail at once while Redis is away, and work again by themselves', 
 test('closing works without a connection', async () => {
   const line = await interruptible(await freshRedis());
   await line.cut();
-  const redis = createRedis(line.url);
+  const redis = createRedis({ REDIS_URL: line.url });
   const ended = new Promise((resolve) => redis.once('end', resolve));
   await closeRedis(redis);
   await ended;

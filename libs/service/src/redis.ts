@@ -1,5 +1,8 @@
 import { Redis, type RedisOptions } from 'ioredis';
+import type { RedisConfig } from './config';
 import { getLogger } from './logging';
+import { clientTls } from './tls/client-tls';
+import { tlsFailure } from './tls/failure';
 
 const log = getLogger('Redis');
 
@@ -7,8 +10,10 @@ const log = getLogger('Redis');
  * A client that answers or fails within a second and never queues: without a connection every command rejects at once.
  * It reconnects by itself, for ever, with a growing and jittered wait (up to 2 s).
  */
-export function createRedis(url: string, options: RedisOptions = {}): Redis {
-  const redis = new Redis(url, {
+export function createRedis(config: RedisConfig, options: RedisOptions = {}): Redis {
+  const tls = clientTls('REDIS', config);
+  const redis = new Redis(config.REDIS_URL, {
+    ...(tls && { tls }),
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     connectTimeout: 1000,
@@ -20,7 +25,8 @@ export function createRedis(url: string, options: RedisOptions = {}): Redis {
   let away = false;
   redis.on('error', (error: Error) => {
     // One line for each outage, not one for each attempt.
-    if (!away) log.warn({ code: (error as NodeJS.ErrnoException).code, name: error.name }, 'Redis is away.');
+    const { code } = error as NodeJS.ErrnoException;
+    if (!away) log.warn({ code, name: error.name, why: tlsFailure(error) }, 'Redis is away.');
     away = true;
   });
   redis.on('ready', () => {

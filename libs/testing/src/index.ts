@@ -1,3 +1,4 @@
+export { makeCertificates } from './certificates';
 export { freshDatabase, freshRedis, freshVhost } from './fresh';
 export { interruptible, type Interruptible } from './interruptible';
 export { managementRequest } from './management';

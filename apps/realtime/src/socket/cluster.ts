@@ -1,5 +1,5 @@
 import { createAdapter } from '@socket.io/redis-adapter';
-import { closeRedis, createRedis, getLogger } from '@parley/service';
+import { closeRedis, createRedis, getLogger, type RedisConfig } from '@parley/service';
 import type { Redis } from 'ioredis';
 import type { Server } from 'socket.io';
 import { metrics } from '../metrics';
@@ -21,9 +21,9 @@ export class Cluster {
   private server?: Server;
   private readonly handlers = new Map<string, (body: unknown) => void>();
 
-  constructor(private readonly url: string) {
-    this.redis = createRedis(url);
-    this.subscriber = createRedis(url);
+  constructor(private readonly config: RedisConfig) {
+    this.redis = createRedis(config);
+    this.subscriber = createRedis(config);
     this.swallowPublishFailures();
     this.subscribeOnEveryConnection();
   }
@@ -36,7 +36,7 @@ export class Cluster {
   attach(server: Server): void {
     this.server = server;
     // Channels belong to a whole Redis, numbered databases or not: two deployments must not hear each other.
-    const key = `parley:${new URL(this.url).pathname.slice(1) || '0'}`;
+    const key = `parley:${new URL(this.config.REDIS_URL).pathname.slice(1) || '0'}`;
     server.adapter(createAdapter(this.redis, this.subscriber, { key }));
     for (const [event, handler] of this.handlers) server.on(event, handler);
   }

@@ -1,0 +1,2 @@
+export { clientTls } from './client-tls';
+export { CertificateError } from './certificate-files';

@@ -1,0 +1,52 @@
+import { baseConfig, brokerConfig, databaseConfig, loadConfig, redisConfig } from '..';
+
+const schema = baseConfig.extend({
+  ...databaseConfig.shape,
+  ...redisConfig.shape,
+  ...brokerConfig.shape,
+});
+const open = {
+  PORT: '0',
+  DATABASE_URL: 'postgres://app:secret@db/parley',
+  REDIS_URL: 'redis://cache',
+  AMQP_URL: 'amqp://queue',
+};
+const encrypted = {
+  ...open,
+  DATABASE_URL: 'postgres://app:secret@db/parley?sslmode=verify-full',
+  REDIS_URL: 'rediss://cache',
+  AMQP_URL: 'amqps://queue',
+};
+const load = (environment: Record<string, string>) => () => loadConfig(schema, environment);
+
+test('encryption is asked for in each address, as its users know it', () => {
+  expect(load({ ...encrypted, TLS_REQUIRED: 'true' })()).toMatchObject({ REDIS_URL: 'rediss://cache' });
+  expect(load({ ...open, TLS_REQUIRED: 'false' })()).toMatchObject({ REDIS_URL: 'redis://cache' });
+  expect(load({ ...open, DATABASE_URL: `${open.DATABASE_URL}?sslmode=disable` })()).toBeTruthy();
+});
+
+test.each([
+  ['DATABASE_URL', 'postgres://db/parley?sslmode=require', 'sslmode=require is not supported'],
+  ['DATABASE_URL', 'postgres://db/parley?sslmode=no-verify', 'verify-full'],
+  ['DATABASE_URL', 'postgres://db/parley?sslmode=prefer', 'sslmode=prefer'],
+  ['DATABASE_URL', 'postgres://db/parley?ssl=true', 'ssl=true is not supported'],
+  ['DATABASE_URL', 'postgres://db/parley?sslmode=verify-full&uselibpqcompat=true', 'uselibpqcompat=true'],
+  ['DATABASE_URL', 'postgres://db/parley?sslmode=verify-full&sslrootcert=/ca', 'DATABASE_CA_FILE'],
+  ['DATABASE_URL', 'postgres://a,b/parley?sslmode=require', 'sslmode=require'],
+  ['REDIS_URL', 'redis://cache?tls=true', 'which is rediss://'],
+  ['REDIS_URL', 'rediss://cache?rejectUnauthorized=false', 'rejectUnauthorized=false is not supported'],
+  ['AMQP_URL', 'amqps://queue?verify=verify_none', 'verify=verify_none is not supported'],
+  ['AMQP_URL', 'amqps://queue?cacertfile=/ca.pem', 'AMQP_CA_FILE'],
+])('%s %s is refused by name', (name, url, problem) => {
+  expect(load({ ...open, [name]: url })).toThrow(new RegExp(`${name}: .*${problem}`));
+});
+
+test('what contradicts itself is refused, never half done', () => {
+  const problem = (more: Record<string, string>, message: string) =>
+    expect(load({ ...open, ...more })).toThrow(message);
+  problem({ TLS_REQUIRED: 'true' }, 'REDIS_URL: asks for no encryption, which TLS_REQUIRED demands');
+  problem({ REDIS_CA_FILE: '/ca.pem' }, 'REDIS_CA_FILE: is given, but REDIS_URL asks for no encryption');
+  problem({ TLS_CERT_FILE: '/me.pem' }, 'TLS_KEY_FILE: is required beside TLS_CERT_FILE');
+  problem({ NODE_TLS_REJECT_UNAUTHORIZED: '0' }, 'NODE_TLS_REJECT_UNAUTHORIZED: ');
+  problem({ PGSSLMODE: 'no-verify' }, 'PGSSLMODE: is not read');
+});
