@@ -1,7 +1,15 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ConfigError, baseConfig, databaseConfig, loadConfig, numberVariable } from '.';
+import {
+  ConfigError,
+  baseConfig,
+  chooseMessageStore,
+  databaseConfig,
+  loadConfig,
+  messageStoreConfig,
+  numberVariable,
+} from '.';
 
 const schema = baseConfig.extend(databaseConfig.shape).extend({ PORT: numberVariable(3001, 0, 65_535) });
 const DATABASE_URL = 'postgres://app:secret@127.0.0.1/parley';
@@ -23,6 +31,23 @@ test('every offending variable is named, without its value', () => {
   for (const name of ['PORT', 'LOG_LEVEL', 'DATABASE_URL']) expect(load).toThrow(new RegExp(`\n  ${name}: `));
   expect(load).not.toThrow(/secret/);
   expect(() => loadConfig(schema, {})).toThrow('DATABASE_URL: is required');
+});
+
+test('the chosen message store needs its address', () => {
+  const store = chooseMessageStore(
+    messageStoreConfig.extend({ DATABASE_URL: databaseConfig.shape.DATABASE_URL.optional() }),
+    { postgresql: ['DATABASE_URL'], mongodb: ['MONGODB_URL'] },
+  );
+  expect(loadConfig(store, { DATABASE_URL })).toMatchObject({ MESSAGE_STORE: 'postgresql' });
+  expect(() => loadConfig(store, {})).toThrow('DATABASE_URL: is required');
+  const MESSAGE_STORE = 'mongodb';
+  expect(() => loadConfig(store, { DATABASE_URL, MESSAGE_STORE })).toThrow('MONGODB_URL: is required');
+  for (const MONGODB_URL of ['localhost', 'mongodb://secret@localhost', 'mongodb://localhost/?x=1'])
+    expect(() => loadConfig(store, { MESSAGE_STORE, MONGODB_URL })).toThrow(
+      'MONGODB_URL: must be a mongodb://',
+    );
+  const MONGODB_URL = 'mongodb://app:secret@one,two:27017/parley?replicaSet=parley';
+  expect(loadConfig(store, { MESSAGE_STORE, MONGODB_URL })).toMatchObject({ MESSAGE_STORE, MONGODB_URL });
 });
 
 describe('secrets from files', () => {

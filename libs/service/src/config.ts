@@ -51,6 +51,44 @@ export const databaseConfig = z.object({
 });
 export type DatabaseConfig = z.infer<typeof databaseConfig>;
 
+/** Where messages are kept; for the apps that have both stores. See `chooseMessageStore`. */
+export const messageStoreConfig = z.object({
+  /** Where messages are kept: `postgresql` or `mongodb`. */
+  MESSAGE_STORE: z.enum(['postgresql', 'mongodb']).default('postgresql'),
+  /** MongoDB with its database, `mongodb://user:password@host:port/database`; required where it is the store. */
+  MONGODB_URL: z
+    .string()
+    .regex(/^mongodb(\+srv)?:\/\/[^/]+\/[^/?]+/, 'must be a mongodb:// address that names a database')
+    .optional(),
+  /** Connections of one instance to MongoDB. */
+  MONGODB_POOL_MAX: numberVariable(10, 1, 200),
+});
+export type MessageStoreConfig = z.infer<typeof messageStoreConfig>;
+
+type StoreUrl = 'DATABASE_URL' | 'MONGODB_URL';
+
+/**
+ * Demands of a configuration with `messageStoreConfig` the addresses that its store needs. It comes last: a schema that
+ * demands something cannot be extended.
+ */
+export function chooseMessageStore<T extends z.ZodObject>(
+  schema: T,
+  needs: Record<MessageStoreConfig['MESSAGE_STORE'], readonly StoreUrl[]>,
+): T {
+  return schema.check((context) => {
+    const given = context.value as Partial<Record<StoreUrl, string>> & MessageStoreConfig;
+    for (const name of needs[given.MESSAGE_STORE])
+      if (given[name] === undefined)
+        context.issues.push({
+          code: 'custom',
+          path: [name],
+          message: 'is required',
+          input: context.value,
+          continue: true,
+        });
+  }) as T;
+}
+
 export const redisConfig = z.object({
   REDIS_URL: addressOf('REDIS'),
   ...tlsFilesOf('REDIS'),

@@ -23,12 +23,24 @@ const networkAway = new Set([
 const messageAway =
   /connection (terminated|ended|is closed|closed|error)|timeout exceeded when trying to connect|query read timeout|not queryable|stream isn't writeable|command timed out|max retries per request|channel (closed|ended)|^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY)\b/i;
 
+/** The driver's and Mongoose's errors without a server's answer. */
+const mongoAway =
+  /^Mongo(ose)?(Network|NetworkTimeout|ServerSelection|WaitQueueTimeout|NotConnected|TopologyClosed|ClientClosed|PoolClear(ed)?(OnNetwork)?|PoolClosed(Error)?|OperationTimeout)Error$/;
+
+/** Codes of MongoDB that mean: not now. No primary, stepping down, timeouts, a majority that did not answer, lost races. */
+const mongoCodesAway = new Set([
+  6, 7, 50, 64, 79, 89, 91, 100, 112, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436,
+]);
+
 /** Whether the failure means that a backing service is away or too slow, rather than that we are wrong. */
 export function isBackingServiceAway(error: unknown): boolean {
   if (!isError(error)) return false;
-  const source = error as Error & { code?: unknown; driverError?: unknown };
-  if (source.driverError && source.driverError !== error && isBackingServiceAway(source.driverError))
-    return true;
+  const source = error as Error & { code?: unknown; driverError?: unknown; errorResponse?: unknown };
+  // TypeORM wraps the driver's error in driverError, MongoDB's bulk writes in errorResponse.
+  const wrapped = source.driverError ?? source.errorResponse;
+  if (wrapped !== error && isBackingServiceAway(wrapped)) return true;
+  if (mongoAway.test(source.name)) return true;
+  if (source.name.startsWith('Mongo') && mongoCodesAway.has(Number(source.code))) return true;
   if (typeof source.code === 'string' && (databaseAway.test(source.code) || networkAway.has(source.code)))
     return true;
   // A server that cannot be trusted is as good as none.

@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs
 import { join, resolve } from 'node:path';
 import { givenServers, startServers, stopLeftovers } from '@parley/tool-local';
 import type { TestServers } from '../servers';
+import { serveMongo } from './mongo';
 import { startPruning } from './prune';
 
 /**
@@ -43,6 +44,7 @@ async function keep(dir: string, runPid: number | undefined): Promise<void> {
     amqpUrl: servers.rabbitmq.url,
     amqpManagementUrl: servers.rabbitmq.managementUrl,
   };
+  serveMongo(dir, addresses.databaseUrl, say);
   writeWhole(join(dir, 'servers.json'), JSON.stringify(addresses));
   if (runPid === undefined) {
     startPruning(addresses);

@@ -48,7 +48,8 @@ function subfolders(dir: string, pattern: RegExp): string[] {
   return names.sort((a, b) => b.localeCompare(a, 'en', { numeric: true })).map((name) => join(dir, name));
 }
 
-function findIn(program: string, first: string[]): string | undefined {
+/** The first executable of this name: in `first`, then in PATH. */
+export function findIn(program: string, first: string[]): string | undefined {
   const path = (process.env['PATH'] ?? '').split(delimiter).filter(Boolean);
   return [...first, ...path, '/usr/sbin', '/sbin'].map((dir) => join(dir, program)).find(isExecutable);
 }

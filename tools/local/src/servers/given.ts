@@ -1,6 +1,7 @@
 import Redis from 'ioredis';
 import { LocalError } from '../system/local-error';
 import { type CertificatePaths, tlsOptions } from './certificates';
+import { withMongo } from './mongodb/probe';
 import { databaseClient } from './postgres';
 import type { Server, ServerName } from './server';
 
@@ -62,6 +63,7 @@ const VARIABLES: Record<ServerName, string> = {
   postgres: 'DATABASE_URL',
   redis: 'REDIS_URL',
   rabbitmq: 'AMQP_URL',
+  mongodb: 'MONGODB_URL',
 };
 
 const PROBES: Record<ServerName, (url: string, ours: Partial<CertificatePaths>) => Promise<void>> = {
@@ -90,6 +92,9 @@ const PROBES: Record<ServerName, (url: string, ours: Partial<CertificatePaths>) 
     const { connect } = await import('amqplib');
     const connection = await connect(url, { timeout: 5_000, ...tlsOptions(ours) });
     await connection.close();
+  },
+  async mongodb(url) {
+    await withMongo(url, (client) => client.db().command({ ping: 1 }));
   },
 };
 

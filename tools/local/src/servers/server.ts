@@ -1,4 +1,6 @@
-/** One backing server: PostgreSQL, Redis or RabbitMQ. */
+import type { MongoKind } from './mongodb/probe';
+
+/** One backing server. */
 export interface Server {
   readonly name: ServerName;
   /** Connection string with credentials. It stays the same over `stop` and `start`. */
@@ -19,11 +21,16 @@ export interface Server {
   thaw(): void;
 }
 
-export type ServerName = 'postgres' | 'redis' | 'rabbitmq';
+export type ServerName = 'postgres' | 'redis' | 'rabbitmq' | 'mongodb';
 
 export interface RabbitServer extends Server {
   /** Base URL of the management API with credentials, e.g. to create virtual hosts. */
   readonly managementUrl: string;
+}
+
+export interface MongoServer extends Server {
+  /** What it is: MongoDB itself, or FerretDB in its place, which keeps its data in PostgreSQL and can do less. */
+  readonly kind: MongoKind;
 }
 
 export interface ServerOptions {

@@ -1,0 +1,69 @@
+import type { Connection, ConnectOptions } from 'mongoose';
+import { databaseTimeouts } from '../database';
+import { isBackingServiceAway } from '../errors';
+import { getLogger } from '../logging';
+import type { MongoMigration } from './migrations';
+
+const log = getLogger('MongoDB');
+
+export interface MongoSettings {
+  /** Names the database too. */
+  url: string;
+  /** The app that connects. Its collections' names begin with it, so that apps may share one database. */
+  app: string;
+  migrations: readonly MongoMigration[];
+  /** Connections in the pool. */
+  poolMax?: number;
+}
+
+const retryMs = 1000;
+
+/**
+ * How we talk to MongoDB. A write is acknowledged once a majority of the replica set has it in its journal, and a read
+ * shows only what a majority has: no answer of ours can be taken back by the loss of a primary. An address cannot
+ * weaken that. Bounded like PostgreSQL, so that a dead or frozen server fails a request within 2 s; for the same
+ * reason the driver repeats nothing by itself: those who call know whether and how long to try again.
+ */
+export function mongoOptions({ app, poolMax = 10 }: Pick<MongoSettings, 'app' | 'poolMax'>): ConnectOptions {
+  return {
+    appName: `parley-${app}`,
+    maxPoolSize: poolMax,
+    serverSelectionTimeoutMS: databaseTimeouts.connectMs,
+    waitQueueTimeoutMS: databaseTimeouts.connectMs,
+    connectTimeoutMS: databaseTimeouts.statementMs,
+    socketTimeoutMS: databaseTimeouts.statementMs,
+    heartbeatFrequencyMS: 2000,
+    writeConcern: { w: 'majority', journal: true, wtimeoutMS: databaseTimeouts.lockMs },
+    readConcern: { level: 'majority' },
+    readPreference: 'primary',
+    retryWrites: false,
+    retryReads: false,
+    // Collections and indexes are made by migrations; a command without a connection fails instead of waiting.
+    autoCreate: false,
+    autoIndex: false,
+    bufferCommands: false,
+  };
+}
+
+/** Opens a connection, waiting for the server until `deadlineMs`, a time since 1970. Loads Mongoose only when used. */
+export async function openMongo(
+  url: string,
+  options: ConnectOptions,
+  deadlineMs = Infinity,
+): Promise<Connection> {
+  const { createConnection } = await import('mongoose');
+  return patiently(() => createConnection(url, options).asPromise(), deadlineMs);
+}
+
+/** Tries again each second while the server is away, until `deadlineMs`. */
+export async function patiently<T>(attempt: () => Promise<T>, deadlineMs: number): Promise<T> {
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!isBackingServiceAway(error) || Date.now() > deadlineMs) throw error;
+      log.info({ err: error }, 'MongoDB is not up yet.');
+      await new Promise((resolve) => setTimeout(resolve, retryMs));
+    }
+  }
+}

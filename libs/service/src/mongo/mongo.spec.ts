@@ -1,0 +1,100 @@
+import { Module } from '@nestjs/common';
+import { describeMongo, interruptible, testMongo, type TestMongo } from '@parley/testing';
+import type { Connection } from 'mongoose';
+import {
+  MONGO_CONNECTION,
+  MongoModule,
+  type MongoMigration,
+  type MongoSettings,
+  baseConfig,
+  isBackingServiceAway,
+  loadConfig,
+  runMongoMigrations,
+  runService,
+} from '..';
+
+const things: MongoMigration = {
+  name: '1700000000000-things',
+  async up(schema) {
+    await schema.collection('things_items', {
+      validator: { required: ['number'], properties: { number: { bsonType: 'int' } } },
+      indexes: [{ key: { number: 1 }, name: 'items_number', unique: true }],
+      shardKey: { number: 1 },
+    });
+    await schema.db.collection('things_items').insertOne({ number: 1 });
+  },
+};
+
+describeMongo('MongoDB', () => {
+  let mongo: TestMongo;
+  beforeEach(async () => {
+    mongo = await testMongo();
+  });
+
+  function settings(url = mongo.url): MongoSettings {
+    return { url, app: 'things', migrations: [things], poolMax: 2 };
+  }
+
+  async function start(url = mongo.url) {
+    @Module({ imports: [MongoModule.forRoot(settings(url))] })
+    class ThingModule {}
+    const config = loadConfig(baseConfig, { PORT: '0', LOG_LEVEL: 'silent' });
+    const service = await runService({ name: 'things', module: ThingModule, config, ownsProcess: false });
+    const connection = service.app.get<Connection>(MONGO_CONNECTION, { strict: false });
+    const items = () => connection.collection('things_items');
+    const ready = async () => (await fetch(`${service.url}/health/ready`)).status;
+    return { service, items, ready };
+  }
+
+  test('migrations of many instances at once run once', async () => {
+    const runs = await Promise.all([1, 2, 3].map(() => runMongoMigrations(settings())));
+    expect(runs.flat()).toEqual([things.name]);
+    expect(await runMongoMigrations(settings())).toEqual([]);
+  });
+
+  test('a service without its migrations does not start, and says what to do', async () => {
+    await expect(start()).rejects.toThrow(/1700000000000-things\. Run: node dist\/migrate\.js/);
+  });
+
+  test('unique indexes hold, and on MongoDB itself the validator too', async () => {
+    await runMongoMigrations(settings());
+    const { service, items } = await start();
+    await expect(items().insertOne({ number: 1 })).rejects.toMatchObject({ code: 11_000 });
+    const malformed = items().insertOne({ number: 'two' });
+    // FerretDB validates nothing.
+    if (mongo.kind === 'mongodb') await expect(malformed).rejects.toMatchObject({ code: 121 });
+    else await malformed;
+    await service.close();
+  });
+
+  test('a dead and a frozen server are told as away, and all resumes by itself', async () => {
+    await runMongoMigrations(settings());
+    const line = await interruptible(mongo.url);
+    const { service, items, ready } = await start(line.url);
+    expect(await ready()).toBe(200);
+    for (const disturb of [() => line.cut(), () => Promise.resolve(line.freeze())]) {
+      await disturb();
+      const failures = [items().findOne(), items().insertMany([{ number: 2 }]), items().findOne()];
+      for (const { reason } of (await Promise.allSettled(failures)) as PromiseRejectedResult[])
+        expect([String(reason), isBackingServiceAway(reason)]).toEqual([expect.anything(), true]);
+      expect(await ready()).toBe(503);
+      await line.restore();
+      while ((await ready()) !== 200);
+      expect(await items().countDocuments({ number: 1 })).toBe(1);
+    }
+    await service.close();
+    await line.close();
+  });
+
+  test('a start waits for a server that is away', async () => {
+    await runMongoMigrations(settings());
+    const line = await interruptible(mongo.url);
+    await line.cut();
+    const starting = start(line.url);
+    await line.restore();
+    const { service, ready } = await starting;
+    expect(await ready()).toBe(200);
+    await service.close();
+    await line.close();
+  });
+});

@@ -1,0 +1,89 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { OwnedProcess } from '../../process/owned-process';
+import type { MongoServer } from '../server';
+import { answersMongo, withMongo } from './probe';
+
+export interface MongodPlan {
+  /** The run directory; data goes to `<dir>/mongodb`. */
+  dir: string;
+  port: number;
+  password: string;
+  program: string;
+}
+
+const USER = 'parley';
+const REPLICA_SET = 'parley';
+const START_TIMEOUT_MS = 120_000;
+const alreadyInitialized = 23;
+
+/** Prepares a private MongoDB on 127.0.0.1, a replica set of one member that only its password opens. */
+export function mongodServer(plan: MongodPlan): MongoServer {
+  const home = join(plan.dir, 'mongodb');
+  const data = join(home, 'data');
+  const keyFile = join(home, 'key');
+  mkdirSync(data, { recursive: true, mode: 0o700 });
+  // Members of a replica set know each other by it; without one, authentication is off.
+  writeFileSync(keyFile, Buffer.from(plan.password).toString('base64').replaceAll('=', ''), { mode: 0o600 });
+  const address = `127.0.0.1:${plan.port}`;
+  const url = `mongodb://${USER}:${plan.password}@${address}/parley?authSource=admin&replicaSet=${REPLICA_SET}`;
+  const owned = new OwnedProcess({
+    name: 'mongodb',
+    dir: plan.dir,
+    command: plan.program,
+    args: [
+      ...['--dbpath', data, '--bind_ip', '127.0.0.1', '--port', String(plan.port)],
+      ...['--replSet', REPLICA_SET, '--keyFile', keyFile, '--nounixsocket', '--wiredTigerCacheSizeGB', '0.5'],
+    ],
+    cwd: home,
+    logFile: join(plan.dir, 'logs', 'mongodb.log'),
+    stopSignal: 'SIGTERM',
+    stopTimeoutMs: 60_000,
+  });
+  return {
+    name: 'mongodb',
+    kind: 'mongodb',
+    url,
+    managed: true,
+    get pid() {
+      return owned.pid;
+    },
+    async start() {
+      owned.start();
+      const own = `mongodb://${address}/?directConnection=true`;
+      await owned.waitUntil(() => initiate(own, address), START_TIMEOUT_MS);
+      await owned.waitUntil(
+        async () => (await answersMongo(url)) || (await createUser(own, plan.password)),
+        START_TIMEOUT_MS,
+      );
+    },
+    stop: () => owned.stop(),
+    kill: () => owned.kill(),
+    freeze: () => owned.freeze(),
+    thaw: () => owned.thaw(),
+  };
+}
+
+/** Makes it a replica set, which needs no user while there is none. False while it does not answer yet. */
+async function initiate(url: string, host: string): Promise<boolean> {
+  const config = { _id: REPLICA_SET, members: [{ _id: 0, host }] };
+  try {
+    await withMongo(url, (client) => client.db('admin').command({ replSetInitiate: config }));
+    return true;
+  } catch (error) {
+    const { code, codeName } = error as { code?: number; codeName?: string };
+    // Refused for want of a login means that there is a user, and so a set, already.
+    return code === alreadyInitialized || codeName === 'Unauthorized';
+  }
+}
+
+/** Makes the one user, which anybody on this machine may do until there is one. True once it is there. */
+async function createUser(url: string, password: string): Promise<boolean> {
+  const command = { createUser: USER, pwd: password, roles: ['root'] };
+  try {
+    await withMongo(url, (client) => client.db('admin').command(command));
+    return true;
+  } catch {
+    return false;
+  }
+}
