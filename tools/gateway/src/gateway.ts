@@ -7,6 +7,7 @@ import { loadConfig } from './config/load';
 import { RequestHandler } from './handler';
 import { answerBroken } from './malformed';
 import { GatewayMetrics } from './metrics';
+import { TrustedProxies } from './proxy/origin';
 import { Tunnels } from './proxy/tunnel';
 import { Runtime, type RuntimeEvents } from './runtime';
 import { createStatusServer } from './status';
@@ -22,6 +23,8 @@ export interface GatewayOptions {
   statusPort?: number;
   /** Reload when the file changes. */
   watch?: boolean;
+  /** Addresses and networks of load balancers in front, whose `X-Forwarded-*` is believed: KONG_TRUSTED_IPS. */
+  trustedIps?: readonly string[];
   logger?: Logger;
 }
 
@@ -69,6 +72,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     agent,
     tunnels,
     metrics,
+    new TrustedProxies(options.trustedIps),
     (error) => log.error({ err: error }, 'a request failed in the gateway'),
   );
 

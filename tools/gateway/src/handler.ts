@@ -6,6 +6,7 @@ import type { Plugin } from './plugins/plugin';
 import { ask } from './proxy/attempt';
 import { BODY_BYTES_MAX, bodyReader, ClientGone, discardRest } from './proxy/body';
 import { downstreamHeaders, upstreamHeaders } from './proxy/headers';
+import type { Origin, TrustedProxies } from './proxy/origin';
 import type { Tunnels } from './proxy/tunnel';
 import type { Match } from './router';
 import type { Runtime } from './runtime';
@@ -26,6 +27,7 @@ interface Context {
   request: IncomingMessage;
   response: ServerResponse;
   exchange: Exchange;
+  origin: Origin;
   /** The configuration as it was when the request came; a reload changes only later ones. */
   runtime: Runtime;
   match?: Match;
@@ -43,6 +45,7 @@ export class RequestHandler {
     private readonly agent: Agent,
     private readonly tunnels: Tunnels,
     private readonly metrics: GatewayMetrics,
+    private readonly proxies: TrustedProxies,
     private readonly onFault: (error: unknown) => void,
   ) {}
 
@@ -85,10 +88,27 @@ export class RequestHandler {
     const query = cut < 0 ? '' : url.slice(cut + 1);
     const runtime = this.runtime();
     const match = path.startsWith('/') ? runtime.router.match(request.method!, path) : undefined;
-    const address = (request.socket.remoteAddress ?? '').replace(/^::ffff:/, '');
-    const exchange = new Exchange(request.method!, path, query, request.headers, address, match?.route);
+    const forwardedFor = [request.headers['x-forwarded-for'] ?? []].flat().join(',');
+    const origin = this.proxies.originOf(request.socket.remoteAddress ?? '', forwardedFor);
+    const exchange = new Exchange(
+      request.method!,
+      path,
+      query,
+      request.headers,
+      origin.address,
+      match?.route,
+    );
     const plugins = match?.route.plugins ?? runtime.globalPlugins;
-    return { request, response, exchange, runtime, match, plugins, clientGone: new AbortController() };
+    return {
+      request,
+      response,
+      exchange,
+      origin,
+      runtime,
+      match,
+      plugins,
+      clientGone: new AbortController(),
+    };
   }
 
   private async run(context: Context): Promise<void> {
@@ -132,7 +152,7 @@ export class RequestHandler {
       method: exchange.method,
       body,
       headers: (target) => {
-        const headers = upstreamHeaders(exchange, request, target.name);
+        const headers = upstreamHeaders(exchange, request, context.origin, target.name);
         if (upgrade) Object.assign(headers, { connection: 'Upgrade', upgrade: request.headers.upgrade });
         else if (hasBody(request)) headers['content-length'] = String(body.length);
         return headers;

@@ -8,6 +8,7 @@ const usage = `usage: node tools/gateway/dist/main.js --config FILE [--port N] [
   --port         default 8000; 0 takes a free one
   --host         default 127.0.0.1
   --status-port  serves /metrics and /status/ready; default: nowhere
+  --trusted-ips  A,…  load balancers in front whose X-Forwarded-* is believed; default: nobody
   --log-level    default info`;
 
 async function main(): Promise<void> {
@@ -17,6 +18,7 @@ async function main(): Promise<void> {
       port: { type: 'string', default: '8000' },
       host: { type: 'string', default: '127.0.0.1' },
       'status-port': { type: 'string' },
+      'trusted-ips': { type: 'string', default: '' },
       'log-level': { type: 'string', default: 'info' },
     },
   });
@@ -29,6 +31,7 @@ async function main(): Promise<void> {
     host: values.host,
     statusPort: statusPort === undefined ? undefined : portNumber(statusPort),
     watch: true,
+    trustedIps: values['trusted-ips'].split(',').filter(Boolean),
     logger: log,
   });
   log.info({ url: gateway.url, statusPort: gateway.statusPort }, 'gateway listens');
