@@ -25,6 +25,7 @@ const findings = [
   ...Object.entries(services).flatMap(([name, service]) => anyService(name, service)),
   ...secretFiles(),
   ...scaled(),
+  ...balanced(),
 ];
 for (const finding of findings) console.log(`docker/${finding}`);
 process.exit(findings.length > 0 ? 1 : 0);
@@ -137,7 +138,21 @@ function scaled() {
   );
 }
 
-/** Compose's `${NAME:-default}` with no variable given. */
+/** The load balancer is held to what all services are, stands alone at the published port, and is believed by Kong. */
+function balanced() {
+  const { services: added, networks } = files['compose.balanced.yml'];
+  const { 'load-balancer': balancer, kong } = added;
+  const found = anyService('load-balancer', balancer);
+  const [{ subnet }] = networks.front.ipam.config;
+  if (kong.environment.KONG_TRUSTED_IPS !== subnet)
+    found.push('compose.balanced.yml: kong: does not believe the network of the load balancer');
+  if (kong.ports?.length !== 0) found.push('compose.balanced.yml: kong: is still published');
+  if (!balancer.networks.includes('front') || balancer.networks.includes('backing'))
+    found.push('compose.balanced.yml: load-balancer: should reach the gateways and no servers');
+  return found;
+}
+
+/** Compose's `${NAME:-default} with no variable given. */
 function defaults(environment) {
   return Object.fromEntries(
     Object.entries(environment).map(([name, value]) => [name, value.replace(/\$\{\w+:-([^}]*)\}/g, '$1')]),
