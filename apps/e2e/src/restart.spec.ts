@@ -1,12 +1,11 @@
-import type { Message } from '@parley/contracts';
+import { SteadyGroup } from './system/group';
 import { startSystem, type System } from './system/system';
-import { answered, bodies, closeClients, connected, until, type Person } from './system/world';
+import { answered, closeClients, type Person } from './system/world';
 
 describe('an orderly restart', () => {
   let system: System;
   let alice: Person;
-  let readers: Person[];
-  let conversationId: string;
+  let group: SteadyGroup;
   beforeAll(async () => {
     system = await startSystem('restart', {
       scale: { realtime: 2, messaging: 2, history: 2 },
@@ -16,44 +15,13 @@ describe('an orderly restart', () => {
         auth: { ACCESS_TOKEN_SECONDS: '6' },
       },
     });
-    const url = system.url;
-    const [first, ...others] = await Promise.all(
-      ['alice', 'bob', 'carol', 'dave', 'erin'].map((name) => connected(name, { url })),
-    );
-    [alice, readers] = [first!, others];
-    const memberIds = readers.map(({ user }) => user.id);
-    conversationId = (await alice.client.create({ type: 'group', title: 'Steady', memberIds })).id;
-    for (const { client } of readers) {
-      await until(client, () => client.store.conversation(conversationId)?.current === true);
-    }
+    group = await SteadyGroup.at(system.url);
+    alice = group.writer;
   });
   afterAll(async () => {
     await closeClients();
     await system.stop();
   });
-
-  /** Writes without a pause until `during` is done; resolves to what was stored. */
-  async function writeDuring(during: Promise<void>): Promise<Message[]> {
-    let isOver = false;
-    void during.finally(() => (isOver = true));
-    const stored: Message[] = [];
-    while (!isOver) {
-      stored.push(await alice.client.send({ conversationId, body: `${stored.length}` }).stored);
-    }
-    await during;
-    return stored;
-  }
-
-  async function expectAllToHave(stored: Message[]): Promise<void> {
-    const last = stored.at(-1)!;
-    for (const { client } of [alice, ...readers]) {
-      await until(client, () => {
-        const view = client.store.conversation(conversationId);
-        return view?.current === true && view.messageCount >= last.number;
-      });
-      expect(bodies(client, conversationId).slice(-stored.length)).toEqual(stored.map(({ body }) => body));
-    }
-  }
 
   const restart = async (name: string) => {
     const instance = system.stack.apps.instances.find((one) => one.name === name)!;
@@ -62,11 +30,12 @@ describe('an orderly restart', () => {
   };
 
   it('of a realtime node sends its sockets elsewhere before it closes them, and nobody misses anything', async () => {
-    const everybody = [alice, ...readers];
-    const told = everybody.map(({ client }) => client.realtime.once('server:draining').then(() => client));
+    const told = group.everybody.map(({ client }) =>
+      client.realtime.once('server:draining').then(() => client),
+    );
     const drained = Promise.race(told);
-    await expectAllToHave(await writeDuring(restart('realtime-1')));
-    await expectAllToHave(await writeDuring(restart('realtime-2')));
+    await group.expectAllToHave(await group.writeDuring(restart('realtime-1')));
+    await group.expectAllToHave(await group.writeDuring(restart('realtime-2')));
     // Of two nodes that were both restarted, one held this client.
     expect((await drained).realtime.ready).toBe(true);
   });
@@ -84,19 +53,19 @@ describe('an orderly restart', () => {
       }
       if (entry) states.set(clientMessageId, entry.state);
     });
-    await expectAllToHave(await writeDuring(restart('messaging-1')));
-    await expectAllToHave(await writeDuring(restart('messaging-2')));
+    await group.expectAllToHave(await group.writeDuring(restart('messaging-1')));
+    await group.expectAllToHave(await group.writeDuring(restart('messaging-2')));
     off();
     expect(refused).toEqual([]);
   });
 
   it('of the view keeps everybody in step', async () => {
-    const stored = await writeDuring(restart('history-1'));
-    await expectAllToHave(stored);
+    const stored = await group.writeDuring(restart('history-1'));
+    await group.expectAllToHave(stored);
     const { version } = stored.at(-1)!;
     const read = () =>
-      readers[0]!.client.api.listMessages({
-        params: { conversationId },
+      group.readers[0]!.client.api.listMessages({
+        params: { conversationId: group.conversationId },
         query: { limit: 1, atLeast: version },
       });
     const page = await answered(read);

@@ -1,12 +1,14 @@
 export { type AppInstance, type Apps, type AppsSetup, startApps } from './apps/apps';
 export { type AppName, APPS, type Scale } from './apps/catalogue';
-export { type GatewayOptions, startGateway } from './apps/gateway';
+export type { GatewayInstance, GatewayOptions } from './apps/gateway';
 export type { Instance } from './apps/instance';
+export type { LoadBalancer } from './apps/load-balancer';
 export { migrate } from './apps/migrate';
 export { type Stack, type StackOptions, startStack } from './apps/stack';
 export { ensureKeys, keyEnvironment, type KeyFiles, readJwks } from './keys';
 export { OwnedProcess, type ProcessSpec } from './process/owned-process';
 export { stopLeftovers } from './process/leftovers';
+export { findHaproxy } from './servers/binaries';
 export {
   type CertificateName,
   type CertificatePaths,

@@ -30,7 +30,10 @@ export interface System {
  */
 export async function startSystem(
   name: string,
-  options: Pick<StackOptions, 'envOf' | 'signal' | 'scale'>,
+  options: Pick<StackOptions, 'envOf' | 'signal' | 'scale' | 'gateways' | 'loadBalancer'> & {
+    /** Rate limits of the gateway that are not to be wide open, e.g. `RL_PUBLIC_MINUTE`. */
+    rates?: Record<string, string>;
+  },
 ): Promise<System> {
   const runDir = process.env['PARLEY_TEST_DIR'];
   if (!runDir)
@@ -44,7 +47,9 @@ export async function startSystem(
       workspace: WORKSPACE,
       dir,
       servers: { given: { databaseUrl, amqpUrl, redisUrl: redis.url } },
-      gateway: { env: Object.fromEntries(rates.map((rate) => [`RL_${rate}`, PLENTY])) },
+      gateway: {
+        env: { ...Object.fromEntries(rates.map((rate) => [`RL_${rate}`, PLENTY])), ...options.rates },
+      },
       envOf: {
         ...options.envOf,
         auth: {

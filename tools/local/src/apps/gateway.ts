@@ -11,6 +11,12 @@ import { createInstance, type Instance } from './instance';
 
 const run = promisify(execFile);
 
+/** One node of the gateway. */
+export interface GatewayInstance extends Instance {
+  /** Where `/status/ready` and `/metrics` are served. */
+  readonly statusPort: number;
+}
+
 export interface GatewayOptions {
   /** A free one where nothing is said. */
   port?: number;
@@ -20,33 +26,42 @@ export interface GatewayOptions {
   env?: Record<string, string>;
 }
 
-/**
- * Renders docker/kong/kong.yml for these apps and starts the local gateway with it.
- * @throws LocalError when the port is taken or it does not come up.
- */
-export async function startGateway(
+/** Renders docker/kong/kong.yml for these apps and their keys as they are now; returns its path. */
+export async function renderGatewayConfig(
   setup: AppsSetup,
   apps: Apps,
   options: GatewayOptions = {},
-): Promise<Instance> {
-  const port = options.port ?? (await freePort());
-  if (options.port !== undefined) await requireFreePort(port);
-  const dir = realpathSync(setup.dir);
-  const config = join(dir, 'kong.yml');
+): Promise<string> {
+  const config = join(realpathSync(setup.dir), 'kong.yml');
   await render(setup, apps, config, options);
+  return config;
+}
+
+/**
+ * Starts one node of the gateway with a rendered configuration, which it watches.
+ * @throws LocalError when the port is taken or it does not come up.
+ */
+export async function startGateway(
+  { dir, workspace }: AppsSetup,
+  config: string,
+  node: { name?: string; port?: number; trustedIps?: string } = {},
+): Promise<GatewayInstance> {
+  const port = node.port ?? (await freePort());
+  if (node.port !== undefined) await requireFreePort(port);
   const statusPort = await freePort();
+  const trusted = node.trustedIps === undefined ? [] : ['--trusted-ips', node.trustedIps];
   const gateway = createInstance({
-    name: 'gateway',
-    dir,
-    workspace: setup.workspace,
+    name: node.name ?? 'gateway',
+    dir: realpathSync(dir),
+    workspace,
     port,
     program: 'tools/gateway/dist/main.js',
-    args: ['--config', config, '--port', String(port), '--status-port', String(statusPort)],
+    args: ['--config', config, '--port', String(port), '--status-port', String(statusPort), ...trusted],
     env: {},
     readyUrl: `http://127.0.0.1:${statusPort}/status/ready`,
   });
   await gateway.start();
-  return gateway;
+  return Object.assign(gateway, { statusPort });
 }
 
 /** @throws LocalError that names `--port` as the way out. */

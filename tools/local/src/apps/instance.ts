@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { OwnedProcess } from '../process/owned-process';
+import { OwnedProcess, type ProcessSpec } from '../process/owned-process';
 
 /** One running process of ours that serves HTTP: an app instance or the gateway. */
 export interface Instance {
@@ -25,6 +25,7 @@ export interface Instance {
   isReady(): Promise<boolean>;
 }
 
+/** A program of the workspace that runs under Node. */
 export interface InstanceSpec {
   name: string;
   dir: string;
@@ -42,13 +43,23 @@ const START_TIMEOUT_MS = 90_000;
 const STOP_TIMEOUT_MS = 25_000;
 
 export function createInstance(spec: InstanceSpec): Instance {
-  const owned = new OwnedProcess({
-    name: spec.name,
-    dir: spec.dir,
+  return instanceOf(spec, {
     command: process.execPath,
     args: [join(spec.workspace, spec.program), ...(spec.args ?? [])],
     env: { NODE_ENV: 'production', ...spec.env },
     cwd: spec.workspace,
+  });
+}
+
+/** The same for any program. */
+export function instanceOf(
+  spec: Pick<InstanceSpec, 'name' | 'dir' | 'port' | 'readyUrl'>,
+  program: Pick<ProcessSpec, 'command' | 'args' | 'env' | 'cwd'>,
+): Instance {
+  const owned = new OwnedProcess({
+    ...program,
+    name: spec.name,
+    dir: spec.dir,
     logFile: join(spec.dir, 'logs', `${spec.name}.log`),
     stopSignal: 'SIGTERM',
     stopTimeoutMs: STOP_TIMEOUT_MS,

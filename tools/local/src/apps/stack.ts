@@ -1,8 +1,9 @@
 import { ensureKeys, type KeyFiles } from '../keys';
 import { type Servers, startServers, type StartServersOptions } from '../servers/servers';
 import { type Apps, type AppsSetup, startApps } from './apps';
-import { type GatewayOptions, startGateway } from './gateway';
+import { type GatewayInstance, type GatewayOptions, renderGatewayConfig, startGateway } from './gateway';
 import type { Instance } from './instance';
+import { type LoadBalancer, startLoadBalancer, trustedIps } from './load-balancer';
 import { migrate } from './migrate';
 
 /** Everything that one deployment on this machine is made of. */
@@ -10,8 +11,15 @@ export interface Stack {
   readonly servers: Servers;
   readonly keys: KeyFiles;
   readonly apps: Apps;
+  /** Where clients go in: the only gateway, or the load balancer in front of several. */
   readonly gateway: Instance;
-  /** Stops the gateway, the apps and the servers, in that order. */
+  /** The nodes of the gateway. */
+  readonly gateways: readonly GatewayInstance[];
+  /** Present with several gateways. */
+  readonly loadBalancer?: LoadBalancer;
+  /** Renders the gateways' configuration again, with the keys as they are now; the gateways watch it. */
+  renderGateway(): Promise<void>;
+  /** Stops the doors, the apps and the servers, in that order. */
   stop(): Promise<void>;
 }
 
@@ -21,6 +29,10 @@ export interface StackOptions extends Pick<
 > {
   servers?: StartServersOptions;
   gateway?: GatewayOptions;
+  /** How many nodes of the gateway, from 1; with two or more HAProxy stands in front of them. */
+  gateways?: number;
+  /** Variables of docker/haproxy/haproxy.cfg besides addresses. */
+  loadBalancer?: Record<string, string>;
   /** Called as each step begins, and with the name of each process that is ready. */
   onStep?: (step: string) => void;
   onReady?: (name: string) => void;
@@ -51,11 +63,36 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     started.push(apps);
     options.signal?.throwIfAborted();
     onStep('Starting the gateway');
-    const gateway = await startGateway(setup, apps, options.gateway);
-    started.push(gateway);
-    return { servers, keys, apps, gateway, stop };
+    const config = await renderGatewayConfig(setup, apps, options.gateway);
+    const renderGateway = async (): Promise<void> =>
+      void (await renderGatewayConfig(setup, apps, options.gateway));
+    const doors = await startDoors(setup, config, options, started);
+    return { servers, keys, apps, ...doors, renderGateway, stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+/** The gateways, and what stands in front of them. */
+async function startDoors(
+  setup: AppsSetup,
+  config: string,
+  { gateway: { port } = {}, gateways: count = 1, loadBalancer: env = {} }: StackOptions,
+  started: { stop(): Promise<void> }[],
+): Promise<Pick<Stack, 'gateway' | 'gateways' | 'loadBalancer'>> {
+  if (count === 1) {
+    const gateway = await startGateway(setup, config, port === undefined ? {} : { port });
+    started.push(gateway);
+    return { gateway, gateways: [gateway] };
+  }
+  const gateways: GatewayInstance[] = [];
+  for (let node = 1; node <= count; node++) {
+    const gateway = await startGateway(setup, config, { name: `gateway-${node}`, trustedIps });
+    gateways.push(gateway);
+    started.push(gateway);
+  }
+  const loadBalancer = await startLoadBalancer(setup, gateways, { env, ...(port !== undefined && { port }) });
+  started.push(loadBalancer);
+  return { gateway: loadBalancer, gateways, loadBalancer };
 }

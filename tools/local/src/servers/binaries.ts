@@ -35,6 +35,11 @@ export function findBinaries(): { found: Binaries | undefined; missing: string[]
   return { found: { initdb, postgres, redisServer, rabbitmqServer, epmd }, missing };
 }
 
+/** The load balancer, which only some tests need; undefined where it is not installed. */
+export function findHaproxy(): string | undefined {
+  return findIn('haproxy', []);
+}
+
 /** Debian keeps the server's programs out of PATH, one folder per version; the newest comes first. */
 function postgresDirs(): string[] {
   const debian = subfolders('/usr/lib/postgresql', /^\d+$/).map((version) => join(version, 'bin'));
