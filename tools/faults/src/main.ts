@@ -1,4 +1,4 @@
-import { startSystem, type System } from '@parley/tool-load';
+import { instancesOf, startSystem, type System } from '@parley/tool-load';
 import { LocalError } from '@parley/tool-local';
 import { type Plant, plantBug, plantedKind } from './fault/plant';
 import { runRound, type Stage } from './fault/round';
@@ -22,10 +22,11 @@ async function main(): Promise<void> {
   const system = await startSystem({
     name: 'faults',
     scale: options.scale,
+    gateways: options.balanced ? 2 : 1,
     isTemporary: !options.keep,
     say,
   });
-  const supervisor = new Supervisor([...system.apps.instances, system.gateway]);
+  const supervisor = new Supervisor(instancesOf(system));
   try {
     const outcomes = await Promise.race([runAll(options, system), interruption()]);
     if (!outcomes) return;

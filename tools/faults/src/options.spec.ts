@@ -1,4 +1,4 @@
-import { faults, slugOf } from './fault/faults';
+import { balancedFaults, faults, slugOf } from './fault/faults';
 import { parseOptions } from './options';
 
 describe('parseOptions', () => {
@@ -13,6 +13,12 @@ describe('parseOptions', () => {
     expect(new Set(slugs).size).toBe(faults.length);
     for (const slug of slugs) expect(parseOptions(['--only', slug])?.faults.map(slugOf)).toEqual([slug]);
     expect(parseOptions(['--only', 'kill-messaging,stop-redis'])?.faults).toHaveLength(2);
+  });
+
+  it('has faults of its own behind the load balancer', () => {
+    expect(parseOptions(['--balanced'])).toMatchObject({ balanced: true, faults: balancedFaults });
+    expect(parseOptions(['--balanced', '--only', 'drain-gateway'])?.faults).toHaveLength(1);
+    expect(() => parseOptions(['--only', 'drain-gateway'])).toThrow('drain-gateway');
   });
 
   it('plants bugs in an undisturbed system', () => {

@@ -1,12 +1,14 @@
 import { parseArgs } from 'node:util';
 import { parseScale } from '@parley/tool-load';
 import { LocalError, type Scale } from '@parley/tool-local';
-import { type Fault, faults, slugOf } from './fault/faults';
+import { balancedFaults, type Fault, faults, slugOf } from './fault/faults';
 import { type Plant, plants } from './fault/plant';
 
 export interface FaultOptions {
   faults: Fault[];
   durationMs: number;
+  /** Two gateways behind the load balancer. */
+  balanced: boolean;
   scale: Scale;
   seed: number;
   plant?: Plant;
@@ -15,6 +17,7 @@ export interface FaultOptions {
 
 export const USAGE = `npm run faults -- [options]
   --only NAME,…     which of ${faults.map(slugOf).join(', ')} (default: all)
+  --balanced        two gateways behind HAProxy; the faults are ${balancedFaults.map(slugOf).join(', ')}
   --duration S      seconds of load before each fault and after each recovery (default 5)
   --scale APP=N,…   instances (default messaging=2,realtime=2)
   --seed N          of the course of the load (default: another one each time)
@@ -25,10 +28,12 @@ export const USAGE = `npm run faults -- [options]
 export function parseOptions(args: string[]): FaultOptions | undefined {
   const values = read(args);
   if (values.help) return undefined;
+  const all = values.balanced ? balancedFaults : faults;
   const plant = plants.find((one) => one === values.plant);
   if (values.plant !== undefined && !plant) throw new LocalError(`--plant: no "${values.plant}".`, USAGE);
   return {
-    faults: plant ? chosen('nothing') : values.only === undefined ? faults : chosen(values.only),
+    faults: plant ? chosen('nothing', all) : values.only === undefined ? all : chosen(values.only, all),
+    balanced: values.balanced,
     durationMs: number(values.duration, '--duration') * 1000,
     scale: parseScale(values.scale),
     seed: values.seed === undefined ? Date.now() % 1_000_000 : number(values.seed, '--seed'),
@@ -44,6 +49,7 @@ function read(args: string[]) {
     scale: { type: 'string', default: 'messaging=2,realtime=2' },
     seed: { type: 'string' },
     plant: { type: 'string' },
+    balanced: { type: 'boolean', default: false },
     keep: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   } as const;
@@ -54,12 +60,12 @@ function read(args: string[]) {
   }
 }
 
-function chosen(names: string): Fault[] {
+function chosen(names: string, all: Fault[]): Fault[] {
   return names
     .split(',')
     .filter(Boolean)
     .map((name) => {
-      const fault = faults.find((one) => slugOf(one) === name);
+      const fault = all.find((one) => slugOf(one) === name);
       if (!fault) throw new LocalError(`--only: there is no fault "${name}".`, USAGE);
       return fault;
     });

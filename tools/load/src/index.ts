@@ -1,5 +1,5 @@
 export { table, whole } from './report/table';
-export { startSystem, type System, type SystemOptions } from './system';
+export { instancesOf, startSystem, type System, type SystemOptions } from './system';
 export { HttpError, mapBounded, requestJson } from './world/http';
 export { type Circle, circlesOf, createCircle } from './world/conversations';
 export { type Person, registerPeople } from './world/people';

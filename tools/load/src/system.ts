@@ -1,7 +1,7 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { type AppName, type Scale, type Stack, startStack } from '@parley/tool-local';
+import { type AppName, type Instance, type Scale, type Stack, startStack } from '@parley/tool-local';
 
 const WORKSPACE = resolve(__dirname, '../../..');
 
@@ -9,6 +9,8 @@ export interface SystemOptions {
   /** Begins the name of the temporary directory. */
   name: string;
   scale?: Scale;
+  /** With two or more HAProxy stands in front of them. */
+  gateways?: number;
   env?: Record<string, string>;
   envOf?: Partial<Record<AppName, Record<string, string>>>;
   /** False leaves the directory, with data and logs, in place at the end. */
@@ -55,6 +57,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       workspace: WORKSPACE,
       dir,
       ...(options.scale ? { scale: options.scale } : {}),
+      ...(options.gateways ? { gateways: options.gateways } : {}),
       env: { ...WIDE_LIMITS.apps, ...options.env },
       ...(options.envOf ? { envOf: options.envOf } : {}),
       servers: { onProgress: options.say },
@@ -70,6 +73,11 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     clean();
     throw error;
   }
+}
+
+/** Every process that serves: apps, gateways, and the load balancer where there is one. */
+export function instancesOf({ apps, gateways, loadBalancer }: Stack): Instance[] {
+  return [...apps.instances, ...gateways, ...(loadBalancer ? [loadBalancer] : [])];
 }
 
 /** The ids of all server processes, by the name under which their cost is reported. */

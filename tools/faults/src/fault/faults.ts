@@ -89,6 +89,30 @@ export const faults: Fault[] = [
   frozen,
 ];
 
+const DRAINED_MS = 10_000;
+
+/** A gateway that an operator takes out, gives its sockets ten seconds, restarts and puts back. */
+const drained: Fault = {
+  name: 'drain gateway',
+  async strike({ gateways: [gateway], loadBalancer }) {
+    if (!gateway || !loadBalancer) throw new Error('There is no load balancer.');
+    await loadBalancer.control('set server gateways/gateway-1 state drain');
+    await delay(DRAINED_MS);
+    // The supervisor starts it again.
+    await gateway.stop();
+    await loadBalancer.control('set server gateways/gateway-1 state ready');
+  },
+};
+
+/** With two gateways behind the load balancer, of which one always stays. */
+export const balancedFaults: Fault[] = [
+  nothing,
+  killed('gateway', ({ gateways }) => gateways[0]),
+  killed('realtime', ({ apps }) => apps.of('realtime')[0]),
+  drained,
+  killed('load balancer', ({ loadBalancer }) => loadBalancer),
+];
+
 /** The name as it is given on the command line: words joined by dashes, without signal numbers and times. */
 export function slugOf({ name }: Fault): string {
   return name

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { System } from '@parley/tool-load';
+import { instancesOf, type System } from '@parley/tool-load';
 import { check } from '../checker/check';
 import { type ConversationLog, readLog } from '../checker/log';
 import type { LogRow, Observations, Violation } from '../checker/observations';
@@ -51,8 +51,7 @@ export async function runRound(fault: Fault, stage: Stage): Promise<Outcome> {
   const unanswered = await load.pause(ANSWERS_MS);
   if (unanswered > 0) trouble.push(`${unanswered} writes were never answered.`);
 
-  const { apps, gateway } = stage.system;
-  for (const instance of [...apps.instances, gateway])
+  for (const instance of instancesOf(stage.system))
     if (!(await until(() => instance.isReady(), RECOVERY_MS))) trouble.push(`${instance.name} is not ready.`);
   const log = await readWholeLog(stage.system.servers.rabbitmq.url);
   const logs = readLog(log);
