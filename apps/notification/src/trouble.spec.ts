@@ -150,6 +150,19 @@ test('a row that nobody can apply is put aside, and its neighbours are applied',
   expect(parked).toHaveLength(3);
 });
 
+test('a row of a later release is put aside for it, although the database would take the rest', async () => {
+  const direct = messaging.log.create('direct', [alice, bob]);
+  messaging.log.breakRow(direct, { kind: 'message.translated', version: 2 });
+  const message = messaging.log.send(direct, alice);
+  await settled(direct);
+  expect(await messageIds(bob)).toContain(message.id);
+  const parked = await sql<{ position: string }>(
+    `select position from notification.parked_events where partition = $1 and reason like '%kind%'`,
+    [partitionOf(direct)],
+  );
+  expect(parked.length).toBeGreaterThan(0);
+});
+
 test('names follow the newest event, whatever comes again or broken', async () => {
   const put = (sequence: number, displayName: string) => ({
     kind: 'user.changed',

@@ -1,6 +1,6 @@
 import { Controller } from '@nestjs/common';
 import { EventPattern, MessagePattern, Payload } from '@nestjs/microservices';
-import { connectionEvent, exchanges, type QueryData } from '@parley/contracts';
+import { connectionEvent, exchanges, itemsOf, type QueryData } from '@parley/contracts';
 import { Public, getLogger } from '@parley/service';
 import { connectionEvents } from './presence.metrics';
 import { PresenceService } from './presence.service';
@@ -33,7 +33,7 @@ export class PresenceConsumer {
    */
   @EventPattern(exchanges.connections.name)
   async connections(@Payload() body: unknown): Promise<void> {
-    const all = Array.isArray(body) ? body : [body];
+    const all = itemsOf(body);
     const events = all.flatMap((one) => {
       const result = connectionEvent.safeParse(one);
       return result.success ? [result.data] : [];

@@ -1,9 +1,11 @@
 import { EventEmitter } from 'node:events';
 import type { ConnectionOptions } from 'node:tls';
-import type { ParleyError, QueueSpec, ServiceName } from '@parley/contracts';
+import type { EnvelopeKind, ParleyError, QueueSpec, ServiceName } from '@parley/contracts';
 import { exchanges, unavailable } from '@parley/contracts';
 import type { Channel, ChannelModel, ConfirmChannel, Options } from 'amqplib';
 import { connect } from 'amqplib';
+import type { Refusal } from './envelope';
+import { EnvelopeReader } from './envelope';
 
 /** What of pino's interface this library calls. */
 export interface Logger {
@@ -33,6 +35,8 @@ export interface BrokerOptions {
   toError?(error: unknown): ParleyError;
   /** A sentence for the log on why a connection failed, where there is more to say than the error itself. */
   explain?(error: unknown): string | undefined;
+  /** Told of every envelope that this build does not read. */
+  onRefused?(kind: EnvelopeKind, refusal: Refusal): void;
 }
 
 /** Declares queues and consumers on a connection; run again on every reconnection. */
@@ -52,6 +56,7 @@ const CONGESTED_BYTES_MAX = 32_000_000;
  */
 export class Broker extends EventEmitter {
   connected = false;
+  readonly envelopes: EnvelopeReader;
   private connection?: ChannelModel;
   private publisher?: Channel;
   private confirmer?: ConfirmChannel;
@@ -65,6 +70,7 @@ export class Broker extends EventEmitter {
 
   constructor(readonly options: BrokerOptions) {
     super();
+    this.envelopes = new EnvelopeReader(options);
     this.setMaxListeners(50);
   }
 

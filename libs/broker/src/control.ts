@@ -1,3 +1,4 @@
+import type { EnvelopeKind } from '@parley/contracts';
 import { exchanges, queues } from '@parley/contracts';
 import type { Channel, ChannelModel } from 'amqplib';
 import type { Broker } from './broker';
@@ -42,8 +43,10 @@ export class ControlInbox {
       (message) => {
         if (!message) return;
         const key = message.fields.routingKey;
-        const body: unknown = JSON.parse(message.content.toString());
-        const general = `${key.split('.')[0]}.*`;
+        const kind = key.split('.')[0] as EnvelopeKind;
+        const body = this.broker.envelopes.read(kind, message.content);
+        if (body === undefined) return;
+        const general = `${kind}.*`;
         for (const listener of this.listeners.get(key) ?? []) listener(body);
         for (const listener of this.listeners.get(general) ?? []) listener(body);
       },

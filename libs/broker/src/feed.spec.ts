@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { LogEvent, PartitionRows } from '@parley/contracts';
 import { laneOf, PARTITIONS } from '@parley/contracts';
 import { freshVhost } from '@parley/testing';
@@ -121,11 +122,26 @@ describe('LaneFeed', () => {
     world.publish(log, 3, 5);
     await world.until(() => world.stored.get(3) === 5);
     world.heads.set(3, 6);
-    const tell = () => log.publisher.heads({ v: 1, epoch: world.epoch, heads: { 3: 6 } });
+    const tell = () => log.publisher.heads({ epoch: world.epoch, heads: { 3: 6 } });
     tell();
     tell();
     await world.until(() => world.stored.get(3) === 6);
     expect(world.applied.map(({ position }) => position)).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
+  it('takes the rows of an envelope that it cannot read from the log', async () => {
+    const log = await world.startLog();
+    const { feed, peer } = await world.startConsumer();
+    world.publish(log, 3, 1);
+    await world.until(() => world.stored.get(3) === 1);
+    world.heads.set(3, 2);
+    const later = { v: 99, epoch: world.epoch, partitions: [{ partition: 3, lines: [] }] };
+    log.publisher.events(laneOf(3), JSON.stringify(later));
+    world.publish(log, 3, 3);
+    await world.until(() => world.stored.get(3) === 3);
+    while (peer.refused.length === 0) await once(peer.broker, 'refused');
+    expect(peer.refused).toEqual(['events tooNew']);
+    expect(feed.trouble()).toContain('events of version 99');
   });
 
   it('begins with what the log has beyond the stored position', async () => {

@@ -95,7 +95,7 @@ export class LaneFeed {
   trouble(): string | undefined {
     if (this.epoch === undefined) return 'the epoch is not known yet';
     if (this.halted.size > 0) return `ahead of the log in partitions ${[...this.halted].join(', ')}`;
-    return undefined;
+    return this.options.broker.envelopes.trouble();
   }
 
   private async take(lane: number): Promise<void> {

@@ -17,6 +17,5 @@ export { LaneFeed } from './feed';
 export type { BrokerModuleOptions } from './module';
 export { BrokerModule, startBroker } from './module';
 export type { OwnerAnnouncement } from './wire';
-export { WIRE_VERSION } from './wire';
 export type { SyncParts } from './sync';
 export { composeSync } from './sync';

@@ -113,10 +113,13 @@ export class LaneConsumer {
       this.options.queue(lane).name,
       (message) => {
         if (!message) return;
-        const envelope = JSON.parse(message.content.toString()) as EventEnvelope;
-        this.options.onEnvelope(envelope, () => {
+        const ack = () => {
           if (!noAck && channel === this.channel) channel.ack(message);
-        });
+        };
+        const envelope = this.options.broker.envelopes.read<EventEnvelope>('events', message.content);
+        // A refused one counts as lost: the log has its rows, and heads tell of them.
+        if (envelope) this.options.onEnvelope(envelope, ack);
+        else ack();
       },
       { noAck },
     );

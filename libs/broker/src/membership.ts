@@ -1,5 +1,5 @@
 import type { ServiceName } from '@parley/contracts';
-import { controlKeys, exchanges } from '@parley/contracts';
+import { controlKeys, envelopes, exchanges } from '@parley/contracts';
 import type { Broker } from './broker';
 import type { ControlInbox } from './control';
 
@@ -7,6 +7,7 @@ const HEARTBEAT_MS = 1000;
 const GONE_AFTER_MS = 4000;
 
 interface Heartbeat {
+  v?: number;
   service: ServiceName;
   instanceId: string;
   leaving: boolean;
@@ -77,7 +78,7 @@ export class Membership {
 
   private beat(): void {
     const { service, instanceId } = this.broker.options;
-    const body: Heartbeat = { service, instanceId, leaving: this.left };
+    const body: Heartbeat = { v: envelopes.member.written, service, instanceId, leaving: this.left };
     this.broker.publish(exchanges.control.name, controlKeys.member(service), JSON.stringify(body));
   }
 

@@ -5,9 +5,12 @@ import type {
   PresenceEntry,
   UserEvent,
 } from '@parley/contracts';
-import { controlKeys, exchanges } from '@parley/contracts';
+import { controlKeys, envelopes, exchanges } from '@parley/contracts';
 import type { Broker } from './broker';
 import type { OwnerAnnouncement } from './wire';
+
+/** As callers give it: the version is added here. */
+type Unversioned<E> = Omit<E, 'v'>;
 
 /**
  * Tells without waiting. What is told here may be lost when the broker is away: its hearers repair themselves from the
@@ -21,21 +24,21 @@ export class Publisher {
     this.broker.publish(exchanges.events.name, `lane.${lane}`, body);
   }
 
-  owner(announcement: OwnerAnnouncement): void {
-    this.broker.publish(exchanges.control.name, controlKeys.owner, JSON.stringify(announcement));
+  owner(announcement: Unversioned<OwnerAnnouncement>): void {
+    this.control(controlKeys.owner, { v: envelopes.owner.written, ...announcement });
   }
 
-  heads(envelope: HeadsEnvelope): void {
-    this.broker.publish(exchanges.control.name, controlKeys.heads, JSON.stringify(envelope));
+  heads(envelope: Unversioned<HeadsEnvelope>): void {
+    this.control(controlKeys.heads, { v: envelopes.heads.written, ...envelope });
   }
 
-  digest(envelope: DigestEnvelope): void {
-    this.broker.publish(exchanges.control.name, controlKeys.digest, JSON.stringify(envelope));
+  digest(envelope: Unversioned<DigestEnvelope>): void {
+    this.control(controlKeys.digest, { v: envelopes.digest.written, ...envelope });
   }
 
   /** To the sockets of single users, on every realtime node. */
   users(event: UserEvent): void {
-    this.broker.publish(exchanges.users.name, '', JSON.stringify(event));
+    this.broker.publish(exchanges.users.name, '', JSON.stringify({ v: envelopes.users.written, ...event }));
   }
 
   /** From a realtime node to presence. */
@@ -46,5 +49,9 @@ export class Publisher {
   /** From presence to every realtime node. */
   presence(items: PresenceEntry[]): void {
     this.broker.publish(exchanges.presence.name, '', JSON.stringify(items));
+  }
+
+  private control(key: string, envelope: object): void {
+    this.broker.publish(exchanges.control.name, key, JSON.stringify(envelope));
   }
 }

@@ -1,6 +1,6 @@
+import { envelopes } from '@parley/contracts';
 import type { Broker } from './broker';
 import type { ReplyEntry } from './wire';
-import { WIRE_VERSION } from './wire';
 
 /** Collects what one tick answers to one asker into one envelope. */
 export class ReplySender {
@@ -21,7 +21,7 @@ export class ReplySender {
   flush(): void {
     this.scheduled = false;
     for (const [replyTo, replies] of this.byAsker) {
-      this.broker.publish('', replyTo, JSON.stringify({ v: WIRE_VERSION, replies }));
+      this.broker.publish('', replyTo, JSON.stringify({ v: envelopes.replies.written, replies }));
     }
     this.byAsker.clear();
   }

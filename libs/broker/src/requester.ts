@@ -7,14 +7,22 @@ import type {
   QueryReply,
   ServiceName,
 } from '@parley/contracts';
-import { commands, ParleyError, partitionOf, queries, queues, unavailable } from '@parley/contracts';
+import {
+  commands,
+  envelopes,
+  ParleyError,
+  partitionOf,
+  queries,
+  queues,
+  unavailable,
+} from '@parley/contracts';
 import type { ChannelModel } from 'amqplib';
 import type { Broker } from './broker';
 import { assertQueue, closeTogether } from './broker';
 import type { ControlInbox } from './control';
 import { OwnerDirectory } from './owners';
 import type { ReplyEnvelope, RequestEntry } from './wire';
-import { replyStatus, WIRE_VERSION } from './wire';
+import { replyStatus } from './wire';
 
 interface Pending {
   id: number;
@@ -152,7 +160,7 @@ export class Requester {
     for (const [queue, entries] of this.outbox) {
       const size = queue.endsWith('.queries') ? QUERIES_PER_ENVELOPE : entries.length;
       for (let i = 0; i < entries.length; i += size) {
-        const body = JSON.stringify({ v: WIRE_VERSION, requests: entries.slice(i, i + size) });
+        const body = JSON.stringify({ v: envelopes.requests.written, requests: entries.slice(i, i + size) });
         this.broker.publish('', queue, body, { replyTo, mandatory: true });
       }
     }
@@ -187,7 +195,9 @@ export class Requester {
     await channel.consume(
       queue.name,
       (message) => {
-        if (message) this.receive(JSON.parse(message.content.toString()) as ReplyEnvelope);
+        const envelope = message && this.broker.envelopes.read<ReplyEnvelope>('replies', message.content);
+        // What is not understood counts as no answer: the request runs out of time.
+        if (envelope) this.receive(envelope);
       },
       { noAck: true },
     );

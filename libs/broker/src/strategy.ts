@@ -96,8 +96,10 @@ export class BrokerStrategy extends Server implements CustomTransportStrategy {
 
   private receive(message: ConsumeMessage, service: ServiceName): void {
     const replyTo = message.properties.replyTo as string | undefined;
-    const envelope = JSON.parse(message.content.toString()) as RequestEnvelope;
-    if (replyTo === undefined) return;
+    const { body, refusal } = this.broker.envelopes.open('requests', message.content);
+    if (replyTo === undefined || refusal === 'malformed') return;
+    const envelope = body as RequestEnvelope;
+    if (refusal) return this.refuse(replyTo, envelope, service);
     const arrivedAt = performance.now();
     for (const entry of envelope.requests) {
       if (this.inFlight >= IN_FLIGHT_MAX) {
@@ -111,6 +113,13 @@ export class BrokerStrategy extends Server implements CustomTransportStrategy {
         this.replies.add(replyTo, reply);
       });
     }
+  }
+
+  /** Nothing was carried out, and an instance of another release may read it: so the asker may ask again. */
+  private refuse(replyTo: string, { v, requests }: RequestEnvelope, service: ServiceName): void {
+    if (!Array.isArray(requests)) return;
+    const error = unavailable(`The ${service} service does not read requests of version ${v}.`).toBody();
+    for (const [id] of requests) this.replies.add(replyTo, [id, replyStatus.error, error]);
   }
 
   private async carryOut(entry: RequestEntry, arrivedAt: number): Promise<ReplyEntry> {

@@ -4,10 +4,11 @@ import { exchanges } from '@parley/contracts';
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import type { Broker } from './broker';
 import { assertQueue, closeTogether } from './broker';
+import type { Refusal } from './envelope';
 
 /** A queue of events bound to an exchange; each message goes to the @EventPattern of the exchange's name. */
 export interface Subscription {
-  exchange: keyof typeof exchanges;
+  exchange: Exclude<keyof typeof exchanges, 'control' | 'events'>;
   queue: QueueSpec;
   /** Routing keys; `#` for all of a topic exchange. */
   keys: string[];
@@ -47,16 +48,9 @@ export class EventSubscription {
 
   private async take(channel: Channel, message: ConsumeMessage, isOpen: () => boolean): Promise<void> {
     const { logger } = this.broker.options;
-    const { queue } = this.subscription;
-    let body: unknown;
-    try {
-      body = JSON.parse(message.content.toString());
-    } catch {
-      // Nothing here writes such a message, and trying again would not mend it.
-      logger.error({ queue: queue.name }, 'broker: a message is not JSON and was dropped');
-      if (!queue.exclusive) channel.ack(message);
-      return;
-    }
+    const { queue, exchange } = this.subscription;
+    const { body, refusal } = this.broker.envelopes.open(exchange, message.content);
+    if (refusal) return this.refuse(channel, message, refusal, isOpen);
     for (let waitMs = RETRY_MS_MIN; isOpen(); waitMs = Math.min(waitMs * 2, RETRY_MS_MAX)) {
       try {
         await this.handle(body);
@@ -68,5 +62,18 @@ export class EventSubscription {
         await delay(waitMs);
       }
     }
+  }
+
+  /** What is too new waits in a durable queue for an instance that reads it; trying again would mend nothing else. */
+  private async refuse(
+    channel: Channel,
+    message: ConsumeMessage,
+    refusal: Refusal,
+    isOpen: () => boolean,
+  ): Promise<void> {
+    if (this.subscription.queue.exclusive) return;
+    if (refusal !== 'tooNew') return channel.ack(message);
+    await delay(RETRY_MS_MAX, undefined, { ref: false });
+    if (isOpen()) channel.nack(message, false, true);
   }
 }

@@ -1,8 +1,5 @@
 import type { CommandName, ErrorBody, QueryName } from '@parley/contracts';
 
-/** Version of the envelopes below. A receiver takes this and the one before. */
-export const WIRE_VERSION = 1;
-
 /**
  * One entry of a request envelope: the asker's own id, the partition and the term under which its owner is addressed
  * (-1 and 0 for a query), the pattern, the data, and the W3C traceparent if there is one.

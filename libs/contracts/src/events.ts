@@ -23,6 +23,9 @@ const messageRow = {
   message,
 };
 
+/** See versions.ts. */
+const envelopeVersion = z.number().int();
+
 const memberEntry = member.extend({ version: counter.nullable() });
 
 export const logEvent = z.discriminatedUnion('kind', [
@@ -59,13 +62,18 @@ export const logEvent = z.discriminatedUnion('kind', [
 export type LogEvent = z.infer<typeof logEvent>;
 export type LogEventKind = LogEvent['kind'];
 
+/** Every kind that this build knows. Rows of a later one are never passed over in silence: see docs/decisions/0012. */
+export const logEventKinds: ReadonlySet<string> = new Set(
+  logEvent.options.map((one) => one.shape.kind.value),
+);
+
 /** Rows of one partition, in rising and dense position. */
 export const partitionRows = z.object({ partition: counter, rows: z.array(logEvent) });
 export type PartitionRows = z.infer<typeof partitionRows>;
 
 /** What an owner publishes per lane for each committed batch. */
 export const eventEnvelope = z.object({
-  v: z.number().int(),
+  v: envelopeVersion,
   epoch: z.string(),
   partitions: z.array(partitionRows),
 });
@@ -73,7 +81,7 @@ export type EventEnvelope = z.infer<typeof eventEnvelope>;
 
 /** What owners announce every few seconds: the last position of each of their partitions. */
 export const headsEnvelope = z.object({
-  v: z.number().int(),
+  v: envelopeVersion,
   epoch: z.string(),
   /** Partition number (as text) to its last committed position. */
   heads: z.record(z.string(), counter),
@@ -82,18 +90,21 @@ export type HeadsEnvelope = z.infer<typeof headsEnvelope>;
 
 /** What owners send every 10 s to every realtime node: the conversations that changed within the last 30 s. */
 export const digestEnvelope = z.object({
-  v: z.number().int(),
+  v: envelopeVersion,
   epoch: z.string(),
   versions: z.record(id, counter),
 });
 export type DigestEnvelope = z.infer<typeof digestEnvelope>;
 
+const v = envelopeVersion.optional();
+
 /** Told to every realtime node, which passes it to the sockets of these users. Never durable: clients sync. */
 export const userEvent = z.discriminatedUnion('kind', [
   /** Something that belongs to these users alone changed (marks, levels, memberships): sync from your own cursor. */
-  z.object({ kind: z.literal('account.changed'), userIds: z.array(id) }),
+  z.object({ v, kind: z.literal('account.changed'), userIds: z.array(id) }),
   /** A new entry in the in-app list. */
   z.object({
+    v,
     kind: z.literal('notification.created'),
     userId: id,
     notification: z.record(z.string(), z.unknown()),
@@ -106,9 +117,10 @@ const profile = z.object({ id, username: z.string(), displayName: z.string() });
 /** What auth publishes through its outbox, at least once and in order per user. */
 export const accountEvent = z.discriminatedUnion('kind', [
   /** Emitted at registration and whenever a profile changed. Consumers keep the newest by `sequence`. */
-  z.object({ kind: z.literal('user.changed'), sequence: counter, at: timestamp, user: profile }),
+  z.object({ v, kind: z.literal('user.changed'), sequence: counter, at: timestamp, user: profile }),
   /** Emitted when a session ended. Realtime closes its sockets within a second. */
   z.object({
+    v,
     kind: z.literal('session.revoked'),
     sequence: counter,
     at: timestamp,

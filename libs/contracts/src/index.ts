@@ -2,6 +2,7 @@ export * from './errors';
 export * from './limits';
 export * from './common';
 export * from './validation';
+export * from './versions';
 export * from './message';
 export * from './conversation';
 export * from './presence';

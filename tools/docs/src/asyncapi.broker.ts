@@ -34,7 +34,7 @@ const said: Record<ExchangeName, Said[]> = {
     {
       name: 'heartbeat',
       summary: 'An instance is there, or leaves. Key `member.<service>`.',
-      payload: z.object({ v: version, instanceId: z.string() }).loose(),
+      payload: z.object({ v: version, service: z.string(), instanceId: z.string(), leaving: z.boolean() }),
     },
     {
       name: 'ownerAnnouncement',

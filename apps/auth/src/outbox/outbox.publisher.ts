@@ -6,7 +6,7 @@ import {
 } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { Broker } from '@parley/broker';
-import { exchanges, unavailable, type AccountEvent } from '@parley/contracts';
+import { envelopes, exchanges, unavailable, type AccountEvent } from '@parley/contracts';
 import { counter, gauge, getLogger, histogram, pgPool, toParleyError } from '@parley/service';
 import type { PoolClient } from 'pg';
 import type { DataSource } from 'typeorm';
@@ -134,7 +134,8 @@ export class OutboxPublisher implements OnApplicationBootstrap, BeforeApplicatio
   private async publish(rows: Row[]): Promise<void> {
     const confirmed = Promise.all(
       rows.map(async (row) => {
-        const event = { ...row.event, sequence: Number(row.sequence) } as AccountEvent;
+        const sequence = Number(row.sequence);
+        const event = { v: envelopes.accounts.written, ...row.event, sequence } as AccountEvent;
         await this.broker.publishConfirmed(exchanges.accounts.name, event.kind, event, row.traceparent);
         published.inc({ kind: event.kind });
         lag.observe((Date.now() - row.created_at.getTime()) / 1000);

@@ -1,4 +1,4 @@
-import type { Authenticated } from '@parley/contracts';
+import { type Authenticated, envelopes } from '@parley/contracts';
 import { freshDatabase, freshVhost, interruptible, type Interruptible } from '@parley/testing';
 import { call, listen, password, query, register, startWorld, type World } from './world';
 
@@ -94,7 +94,7 @@ test('what a crash left in the outbox is published by whoever is there', async (
   const event = { kind: 'user.changed', at: new Date().toISOString(), user: { displayName: 'Left behind' } };
   await query(world, "insert into auth.outbox (event, traceparent) values ($1, '00-0-0-00')", [event]);
   const [received] = await heard.until(1, () => true);
-  expect(received).toEqual({ ...event, sequence: 1 });
+  expect(received).toEqual({ v: envelopes.accounts.written, ...event, sequence: 1 });
   await heard.close();
   await world.stop();
 });

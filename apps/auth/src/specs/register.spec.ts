@@ -1,4 +1,4 @@
-import type { Authenticated, Me } from '@parley/contracts';
+import { type Authenticated, envelopes, type Me } from '@parley/contracts';
 import { call, listen, password, register, registration, startWorld, type World } from './world';
 
 let world: World;
@@ -33,6 +33,7 @@ test('a person registers, is who they said, and everybody hears of it', async ()
   expect(me.body).toEqual(body.user);
   const [event] = await heard.until(1, (e) => e.kind === 'user.changed' && e.user.id === body.user.id);
   expect(event).toEqual({
+    v: envelopes.accounts.written,
     kind: 'user.changed',
     sequence: expect.any(Number) as number,
     at: expect.any(String) as string,

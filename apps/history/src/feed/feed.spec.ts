@@ -124,6 +124,23 @@ it('parks what the store itself refuses, alone of its batch, and takes it when i
   expect(await numbers(id, 2)).toEqual([1]);
 });
 
+it('takes up by itself what another release parked, when an instance takes its lane', async () => {
+  await database.query(
+    `alter table messages add constraint no_poison check (body->>'body' <> 'of a later release')`,
+  );
+  const id = peer.log.create('group', [alice, bob]);
+  peer.log.send(id, bob, 'of a later release');
+  peer.publish();
+  const isParked = async () =>
+    (await database.query('select 1 from parked where conversation_id = $1', [id])).rowCount === 1;
+  await until(isParked);
+  await database.query('alter table messages drop constraint no_poison');
+  const later = await start();
+  expect(await numbers(id, 2)).toEqual([1]);
+  await later.service.close();
+  instances.pop();
+});
+
 it('gets again from the log what its store has lost', async () => {
   const id = peer.log.create('group', [alice, bob]);
   peer.log.send(id, bob, 'one');

@@ -7,6 +7,7 @@ import { RowsDoNotFollow, ViewFeedStore } from '../view/view.store';
 import { EpochSource } from './epoch.source';
 import { FeedRepair } from './feed.repair';
 import { HeadWatch } from './head.watch';
+import { replayParked } from './parked.replay';
 import { countRows, RowWriter } from './row.writer';
 
 const log = getLogger('ViewFeed');
@@ -30,6 +31,7 @@ export class ViewFeed implements FeedHandler {
   private epoch = '';
   private startedAt = -Infinity;
   private erasing?: Promise<void>;
+  private retrying?: Promise<void>;
 
   constructor(
     private readonly store: ViewFeedStore,
@@ -43,6 +45,7 @@ export class ViewFeed implements FeedHandler {
     const positions = await this.store.load(partitions, epoch);
     this.epoch = epoch;
     this.epochs.learn(epoch);
+    this.retryParked();
     return positions;
   }
 
@@ -76,9 +79,22 @@ export class ViewFeed implements FeedHandler {
       });
   }
 
-  /** Resolves when no erasing is under way. */
+  /** Resolves when nothing is under way beside the feed. */
   async idle(): Promise<void> {
-    await this.erasing;
+    await Promise.all([this.erasing, this.retrying]);
+  }
+
+  /** Partitions are taken when a release takes over from another, which may have parked what this one knows. */
+  private retryParked(): void {
+    this.retrying ??= replayParked(this.store)
+      .then((outcomes) => {
+        const taken = outcomes.filter(({ reason }) => reason === undefined).length;
+        if (taken > 0) log.info({ taken, left: outcomes.length - taken }, 'Parked events were applied.');
+      })
+      .catch((error: unknown) => log.warn({ err: error }, 'Parked events cannot be tried again now.'))
+      .finally(() => {
+        this.retrying = undefined;
+      });
   }
 
   private async eraseAll(): Promise<void> {

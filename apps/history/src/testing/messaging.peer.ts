@@ -1,14 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import {
-  Broker,
-  BrokerStrategy,
-  ControlInbox,
-  Membership,
-  Publisher,
-  Requester,
-  WIRE_VERSION,
-} from '@parley/broker';
-import { laneOf, type LogEvent, PARTITIONS, partitionOf, type QueryData } from '@parley/contracts';
+import { Broker, BrokerStrategy, ControlInbox, Membership, Publisher, Requester } from '@parley/broker';
+import { envelopes, laneOf, type LogEvent, PARTITIONS, partitionOf, type QueryData } from '@parley/contracts';
 import { getLogger } from '@parley/service';
 import { LogWriter } from './log';
 
@@ -55,7 +47,7 @@ export class MessagingPeer {
   /** Tells everything that was written since the last call. */
   publish(): void {
     for (const part of this.log.after(this.published)) {
-      const envelope = { v: WIRE_VERSION, epoch: this.epoch, partitions: [part] };
+      const envelope = { v: envelopes.events.written, epoch: this.epoch, partitions: [part] };
       this.publisher.events(laneOf(part.partition), JSON.stringify(envelope));
       this.published.set(part.partition, this.log.rows.get(part.partition)?.length ?? 0);
     }
@@ -81,7 +73,7 @@ export class MessagingPeer {
 
   announceHeads(): void {
     const heads = [...this.log.rows].map(([partition, rows]) => [partition, rows.length]);
-    this.publisher.heads({ v: WIRE_VERSION, epoch: this.epoch, heads: Object.fromEntries(heads) });
+    this.publisher.heads({ epoch: this.epoch, heads: Object.fromEntries(heads) });
   }
 
   async stop(): Promise<void> {

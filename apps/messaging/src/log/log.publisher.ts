@@ -1,6 +1,5 @@
 import type { Publisher } from '@parley/broker';
-import { WIRE_VERSION } from '@parley/broker';
-import { laneOf } from '@parley/contracts';
+import { envelopes, laneOf } from '@parley/contracts';
 import type { LogRow } from './log.store';
 
 const DIGEST_WINDOW_MS = 30_000;
@@ -54,7 +53,7 @@ export class LogPublisher {
   /** Twice in a row after a takeover: a consumer fetches what two announcements found missing. */
   announceHeads(): void {
     const heads = Object.fromEntries(this.heads());
-    this.publisher.heads({ v: WIRE_VERSION, epoch: this.epoch, heads });
+    this.publisher.heads({ epoch: this.epoch, heads });
   }
 
   /** Events are serialised already: the envelope is put together around them as text. */
@@ -62,7 +61,7 @@ export class LogPublisher {
     const parts = [...partitions].map(
       ([partition, events]) => `{"partition":${partition},"rows":[${events.join(',')}]}`,
     );
-    return `{"v":${WIRE_VERSION},"epoch":${JSON.stringify(this.epoch)},"partitions":[${parts.join(',')}]}`;
+    return `{"v":${envelopes.events.written},"epoch":${JSON.stringify(this.epoch)},"partitions":[${parts.join(',')}]}`;
   }
 
   private sendDigest(): void {
@@ -72,6 +71,6 @@ export class LogPublisher {
       if (at < oldest) this.recent.delete(conversationId);
       else versions[conversationId] = version;
     }
-    if (this.recent.size > 0) this.publisher.digest({ v: WIRE_VERSION, epoch: this.epoch, versions });
+    if (this.recent.size > 0) this.publisher.digest({ epoch: this.epoch, versions });
   }
 }

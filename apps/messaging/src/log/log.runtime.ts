@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { OnModuleDestroy } from '@nestjs/common';
 import { Inject, Injectable } from '@nestjs/common';
-import { Broker, Membership, Publisher, WIRE_VERSION, ControlInbox } from '@parley/broker';
+import { Broker, Membership, Publisher, ControlInbox } from '@parley/broker';
 import type { OwnerAnnouncement } from '@parley/broker';
 import { controlKeys } from '@parley/contracts';
 import { getLogger } from '@parley/service';
@@ -121,7 +121,6 @@ export class LogRuntime implements OnModuleDestroy {
 
   private announce(open: Map<number, number>, closing: Map<number, number>, released?: number[]): void {
     this.publisher.owner({
-      v: WIRE_VERSION,
       instanceId: this.broker.options.instanceId,
       open: Object.fromEntries(open),
       closing: Object.fromEntries(closing),

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { FeedHandler } from '@parley/broker';
-import type { PartitionRows } from '@parley/contracts';
+import { logEventKinds, type PartitionRows } from '@parley/contracts';
 import { counter, getLogger, histogram, isBackingServiceAway } from '@parley/service';
 import { BatchApplier } from './batch.applier';
 import { piecesOf, restOf, sift } from './batch.pieces';
@@ -44,7 +44,7 @@ export class NotificationFeed implements FeedHandler {
 
   private async applyPiece(piece: PartitionRows[]): Promise<void> {
     try {
-      await this.applier.apply(this.epoch, piece);
+      await this.take(piece);
     } catch (error) {
       if (error instanceof OutOfStep) await this.applyRest(piece, error);
       else if (isBackingServiceAway(error)) throw error;
@@ -52,12 +52,18 @@ export class NotificationFeed implements FeedHandler {
     }
   }
 
+  private take(piece: PartitionRows[]): Promise<void> {
+    return isOfLaterRelease(piece)
+      ? this.applySound(piece, new Error('rows of a later release'))
+      : this.applier.apply(this.epoch, piece);
+  }
+
   /** Another instance fed these partitions for a moment: its rows are skipped, its memberships read anew. */
   private async applyRest(piece: PartitionRows[], error: OutOfStep): Promise<void> {
     this.cache.forget(new Set(piece.map(({ partition }) => partition)));
     const rest = restOf(piece, error.positions);
     if (!rest) throw error;
-    if (rest.length > 0) await this.applier.apply(this.epoch, rest);
+    if (rest.length > 0) await this.take(rest);
   }
 
   /** The database refused something that is not its own trouble: rows that nobody can apply are put aside. */
@@ -75,4 +81,9 @@ export class NotificationFeed implements FeedHandler {
     this.turn = result.catch(() => undefined);
     return result;
   }
+}
+
+/** A kind that this release does not know may matter: it is put aside for the release that does. */
+function isOfLaterRelease(piece: PartitionRows[]): boolean {
+  return piece.some(({ rows }) => rows.some(({ kind }) => !logEventKinds.has(kind)));
 }

@@ -1,14 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { Broker, BrokerStrategy, ControlInbox, Membership, Publisher, type Serves } from '@parley/broker';
 import {
-  Broker,
-  BrokerStrategy,
-  ControlInbox,
-  Membership,
-  Publisher,
-  type Serves,
-  WIRE_VERSION,
-} from '@parley/broker';
-import {
+  envelopes,
   exchanges,
   laneOf,
   type Notification,
@@ -68,7 +61,7 @@ export class MessagingPeer extends Peer {
   /** Tells everything that was written since the last call. */
   publish(): void {
     for (const part of this.log.after(this.told)) {
-      const envelope = { v: WIRE_VERSION, epoch: this.epoch, partitions: [part] };
+      const envelope = { v: envelopes.events.written, epoch: this.epoch, partitions: [part] };
       this.publisher.events(laneOf(part.partition), JSON.stringify(envelope));
     }
     this.skip();
@@ -87,7 +80,7 @@ export class MessagingPeer extends Peer {
 
   announceHeads(): void {
     const heads = Object.fromEntries([...this.log.rows].map(([partition, rows]) => [partition, rows.length]));
-    this.publisher.heads({ v: WIRE_VERSION, epoch: this.epoch, heads });
+    this.publisher.heads({ epoch: this.epoch, heads });
   }
 }
 

@@ -32,7 +32,8 @@ export class LaneRelay {
     });
     cluster.on(ROWS, (body) => {
       const envelope = body as EventEnvelope | null;
-      if (Array.isArray(envelope?.partitions)) this.log.offer(envelope, false);
+      if (!Array.isArray(envelope?.partitions)) return;
+      if (!this.broker.envelopes.judge('events', envelope)) this.log.offer(envelope, false);
     });
   }
 

@@ -1,4 +1,4 @@
-import type { LogEvent } from '@parley/contracts';
+import { type LogEvent, logEventKinds } from '@parley/contracts';
 import { eventFrame } from '../socket/frames';
 
 /**
@@ -44,6 +44,7 @@ export function movesMembers(row: LogEvent): boolean {
 /** What the members get; null where members get nothing: joins and leaves of a channel move no version. */
 export function roomFrame(row: LogEvent): Buffer | null {
   const { conversationId } = row;
+  if (!logEventKinds.has(row.kind)) return unknownFrame(row);
   switch (row.kind) {
     case 'message.created':
       return eventFrame('message:created', { conversationId, version: row.version, message: row.message });
@@ -74,6 +75,11 @@ export function roomFrame(row: LogEvent): Buffer | null {
     case 'conversation.deleted':
       return null;
   }
+}
+
+/** What a later release writes is not understood here, but its version is: clients sync, and lose nothing. */
+function unknownFrame({ conversationId, version }: LogEvent): Buffer | null {
+  return version === null ? null : eventFrame('position', { versions: { [conversationId]: version } });
 }
 
 export function createdFrame(row: Arrival): Buffer {

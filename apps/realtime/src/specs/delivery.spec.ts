@@ -37,6 +37,17 @@ describe('delivery', () => {
     expect(outside.names).toEqual([]);
   });
 
+  it('tells of a row of a later release by its version alone, so that clients sync', async () => {
+    const id = await conversation();
+    world.messaging.log.foreign(id, 'message.translated');
+    const position = { versions: { [id]: 2 } };
+    for (const client of [here, here2, there]) expect(await client.take('position')).toEqual(position);
+    world.messaging.log.rename(id, 'Later');
+    for (const client of [here, here2, there]) {
+      expect(await client.take('conversation:updated')).toMatchObject({ version: 3 });
+    }
+  });
+
   it('answers a repeat with the same message and tells nobody twice', async () => {
     const id = await conversation();
     const payload = { conversationId: id, clientMessageId: 'same', body: 'Once' };

@@ -148,6 +148,14 @@ export class TestLog {
     }));
   }
 
+  /** Writes a row of a kind that this release does not know. */
+  foreign(conversationId: string, kind: string): void {
+    const state = this.stateOf(conversationId);
+    const version = state.conversation.version + 1;
+    state.conversation = { ...state.conversation, version };
+    this.append({ kind, ...this.row(state, version) } as unknown as LogEvent);
+  }
+
   positions(): number[] {
     return this.rows.map((rows) => rows.length);
   }

@@ -1,5 +1,4 @@
-import { WIRE_VERSION } from '@parley/broker';
-import { laneOf, PARTITIONS, type LogEvent, type QueryReply } from '@parley/contracts';
+import { envelopes, laneOf, PARTITIONS, type LogEvent, type QueryReply } from '@parley/contracts';
 import { randomUUID } from 'node:crypto';
 import { TestLog } from './log';
 import { Peer } from './peer';
@@ -53,17 +52,17 @@ export class MessagingPeer {
   }
 
   publish(partition: number, rows: LogEvent[]): void {
-    const envelope = { v: WIRE_VERSION, epoch: this.epoch, partitions: [{ partition, rows }] };
+    const envelope = { v: envelopes.events.written, epoch: this.epoch, partitions: [{ partition, rows }] };
     this.peer.publisher.events(laneOf(partition), JSON.stringify(envelope));
   }
 
   announceHeads(): void {
     const heads = Object.fromEntries(this.log.positions().entries());
-    this.peer.publisher.heads({ v: WIRE_VERSION, epoch: this.epoch, heads });
+    this.peer.publisher.heads({ epoch: this.epoch, heads });
   }
 
   digest(versions: Record<string, number>): void {
-    this.peer.publisher.digest({ v: WIRE_VERSION, epoch: this.epoch, versions });
+    this.peer.publisher.digest({ epoch: this.epoch, versions });
   }
 
   /** A backup was restored: another log under another epoch. */
@@ -80,7 +79,7 @@ export class MessagingPeer {
   private announceOwner(): void {
     const open = Object.fromEntries(Array.from({ length: PARTITIONS }, (_, partition) => [partition, 1]));
     const { instanceId, publisher } = this.peer;
-    publisher.owner({ v: WIRE_VERSION, instanceId, open, closing: {} });
+    publisher.owner({ instanceId, open, closing: {} });
   }
 
   private async join(userId: string): Promise<QueryReply<'messaging.join'>> {

@@ -3,6 +3,7 @@ import { EventPattern, Payload } from '@nestjs/microservices';
 import {
   accountEvent,
   exchanges,
+  itemsOf,
   notification,
   userEvent,
   type PresenceEntry,
@@ -52,8 +53,8 @@ export class UserConsumer {
   }
 
   @EventPattern(exchanges.presence.name)
-  onPresence(@Payload() items: PresenceEntry[]): void {
-    this.watch.hear(items);
+  onPresence(@Payload() body: unknown): void {
+    this.watch.hear(itemsOf(body) as PresenceEntry[]);
   }
 
   private revoke(userId: string, sessionId: string): void {

@@ -17,13 +17,19 @@ const quiet = { info() {}, warn() {}, error() {} };
 export class Peer {
   readonly instanceId = randomUUID();
   readonly broker: Broker;
+  /** Envelopes that it did not read, as `kind reason`. */
+  readonly refused: string[] = [];
   readonly control: ControlInbox;
   readonly membership: Membership;
   readonly requester: Requester;
   readonly publisher: Publisher;
 
   constructor(url: string, service: ServiceName) {
-    this.broker = new Broker({ url, service, instanceId: this.instanceId, logger: quiet });
+    const onRefused = (kind: string, reason: string) => {
+      this.refused.push(`${kind} ${reason}`);
+      this.broker.emit('refused');
+    };
+    this.broker = new Broker({ url, service, instanceId: this.instanceId, logger: quiet, onRefused });
     this.control = new ControlInbox(this.broker);
     this.membership = new Membership(this.broker, this.control);
     this.requester = new Requester(this.broker, this.control);
@@ -45,7 +51,7 @@ export class Peer {
 
   /** Says which partitions this instance owns. */
   own(open: Record<number, number>, closing: Record<number, number> = {}): void {
-    this.publisher.owner({ v: 1, instanceId: this.instanceId, open, closing });
+    this.publisher.owner({ instanceId: this.instanceId, open, closing });
   }
 
   async stop(): Promise<void> {
