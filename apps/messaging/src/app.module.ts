@@ -28,13 +28,13 @@ import { Deployment, loadDeployment } from './log/deployment';
 import { LeaseStore } from './log/lease.store';
 import { LogRuntime } from './log/log.runtime';
 import { LogStore } from './log/log.store';
-import { PostgresLogStore } from './log/log.store.postgres';
 import { MemberController } from './member/member.controller';
 import { CommandConsumer } from './message/command.consumer';
 import { MessageController } from './message/message.controller';
 import { MarkController } from './read-mark/mark.controller';
 import { MarkStore } from './read-mark/mark.store';
 import { MarkWriter } from './read-mark/mark.writer';
+import { logStore } from './store';
 
 /** Connections of their own for appends and leases, so that a storm of reads holds up neither. */
 const logConnections = { name: 'log', poolMax: 3 };
@@ -52,6 +52,7 @@ export class AppModule implements OnModuleInit, OnApplicationShutdown {
 
   static register(config: MessagingConfig): DynamicModule {
     const settings = databaseSettings(config);
+    const store = logStore(config, logConnections.name);
     const connection = (own: { name: string; poolMax: number }) =>
       TypeOrmModule.forRoot({ ...typeormOptions({ ...settings, poolMax: own.poolMax }), name: own.name });
     return {
@@ -60,6 +61,7 @@ export class AppModule implements OnModuleInit, OnApplicationShutdown {
         TypeOrmModule.forRoot(typeormOptions(settings)),
         connection(logConnections),
         connection(leaseConnections),
+        ...store.imports,
         BrokerModule.forRoot({
           ...brokerSettings(config),
           service: 'messaging',
@@ -80,11 +82,7 @@ export class AppModule implements OnModuleInit, OnApplicationShutdown {
           inject: [getDataSourceToken()],
           useFactory: (dataSource: DataSource) => loadDeployment(pgPool(dataSource)),
         },
-        {
-          provide: LogStore,
-          inject: [getDataSourceToken(logConnections.name)],
-          useFactory: (dataSource: DataSource) => new PostgresLogStore(pgPool(dataSource)),
-        },
+        ...store.providers,
         {
           provide: LeaseStore,
           inject: [getDataSourceToken(leaseConnections.name)],

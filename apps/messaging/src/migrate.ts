@@ -1,6 +1,7 @@
 import 'reflect-metadata';
-import { databaseConfig, loadConfig, runMigrations } from '@parley/service';
-import { databaseSettings } from './database';
+import { loadConfig } from '@parley/service';
+import { storeConfigSchema } from './config';
+import { migrateStores } from './store';
 
-/** Brings the schema `messaging` up to date and ends. Any number may run at once. */
-void runMigrations(databaseSettings(loadConfig(databaseConfig)));
+/** Brings the stores up to date and ends. Any number may run at once. */
+void migrateStores(loadConfig(storeConfigSchema));

@@ -1,7 +1,8 @@
 import { pgPool, runMigrations, typeormOptions } from '@parley/service';
-import { freshDatabase } from '@parley/testing';
+import { describeMongo, freshDatabase } from '@parley/testing';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { databaseSettings } from '../database';
+import { closeMongoLogs, openMongoTestLog } from '../testing/mongo-log';
 import { MemoryLog } from '../testing/simulation/simulated.store';
 import { describeLogStore } from './log.store.contract';
 import { PostgresLogStore } from './log.store.postgres';
@@ -15,6 +16,11 @@ describeLogStore('PostgreSQL', 'whole', async () => {
   const source = await new DataSource(typeormOptions(settings) as DataSourceOptions).initialize();
   sources.push(source);
   return new PostgresLogStore(pgPool(source));
+});
+
+describeMongo('the log in MongoDB', () => {
+  afterAll(closeMongoLogs);
+  describeLogStore('MongoDB', 'torn', async () => (await openMongoTestLog()).store);
 });
 
 for (const kind of ['whole', 'torn'] as const) {

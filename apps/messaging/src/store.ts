@@ -1,0 +1,93 @@
+import type { ModuleMetadata } from '@nestjs/common';
+import { getDataSourceToken } from '@nestjs/typeorm';
+import {
+  connectMongo,
+  MONGO_CONNECTION,
+  mongoKind,
+  MongoModule,
+  type MongoSettings,
+  pgPool,
+  runMigrations,
+  runMongoMigrations,
+  typeormOptions,
+} from '@parley/service';
+import type { Connection, mongo } from 'mongoose';
+import type { Pool } from 'pg';
+import { DataSource, type DataSourceOptions } from 'typeorm';
+import type { StoreConfig } from './config';
+import { databaseSettings } from './database';
+import { checkLog, claimLog, refuseProjectedLog } from './log/log.origin';
+import { LogStore } from './log/log.store';
+import { MongoLogStore } from './log/log.store.mongo';
+import { PostgresLogStore } from './log/log.store.postgres';
+import { ProjectionStore } from './log/projection.store';
+import { log } from './migrations/mongo/1764100000000-log';
+
+/** What the log's store needs of a module; this file is the one place that knows which it is. */
+export function logStore(
+  config: StoreConfig,
+  connectionName: string,
+): Required<Pick<ModuleMetadata, 'imports' | 'providers'>> {
+  const source = getDataSourceToken(connectionName);
+  if (config.MESSAGE_STORE === 'postgresql') {
+    return { imports: [], providers: [{ provide: LogStore, inject: [source], useFactory: openPostgresLog }] };
+  }
+  return {
+    imports: [MongoModule.forRoot(mongoSettings(config))],
+    providers: [{ provide: LogStore, inject: [source, MONGO_CONNECTION], useFactory: openMongoLog }],
+  };
+}
+
+async function openPostgresLog(source: DataSource): Promise<LogStore> {
+  const pool = pgPool(source);
+  await refuseProjectedLog(pool);
+  return new PostgresLogStore(pool);
+}
+
+/** FerretDB inserts in order within batches of its own only, and goes on with the next one behind a refused row. */
+const FERRETDB_BATCH = 100;
+const COMMAND_ROWS = 1000;
+
+/** For tests and the module alike. @throws Error when the log and the projection are not of one deployment */
+export async function openMongoLog(source: DataSource, connection: Connection): Promise<LogStore> {
+  const database = connection.getClient().db();
+  const pool = pgPool(source);
+  await checkLog(pool, database);
+  const isFerret = (await mongoKind(database)) === 'ferretdb';
+  return new MongoLogStore(connection, new ProjectionStore(pool), isFerret ? FERRETDB_BATCH : COMMAND_ROWS);
+}
+
+export function mongoSettings(config: Pick<StoreConfig, 'MONGODB_URL' | 'MONGODB_POOL_MAX'>): MongoSettings {
+  return {
+    url: config.MONGODB_URL!,
+    app: 'messaging',
+    migrations: [log],
+    poolMax: config.MONGODB_POOL_MAX,
+  };
+}
+
+/** Brings every store up to date and ties a new log in MongoDB to its deployment. Any number may run at once. */
+export async function migrateStores(config: StoreConfig): Promise<void> {
+  await runMigrations(databaseSettings(config));
+  if (config.MESSAGE_STORE === 'postgresql') return;
+  await runMongoMigrations(mongoSettings(config));
+  await withStores(config, (pool, database) => claimLog(pool, database!));
+}
+
+/** Does something with every store, outside a service. */
+export async function withStores<T>(
+  config: StoreConfig,
+  work: (pool: Pool, database: mongo.Db | undefined) => Promise<T>,
+): Promise<T> {
+  const source = await new DataSource(
+    typeormOptions({ ...databaseSettings(config), poolMax: 1 }) as DataSourceOptions,
+  ).initialize();
+  const connection =
+    config.MESSAGE_STORE === 'mongodb' ? await connectMongo(mongoSettings(config)) : undefined;
+  try {
+    return await work(pgPool(source), connection?.getClient().db());
+  } finally {
+    await source.destroy();
+    await connection?.close();
+  }
+}
