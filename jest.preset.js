@@ -1,8 +1,8 @@
 const { readFileSync } = require('node:fs');
 
 const swc = JSON.parse(readFileSync(`${__dirname}/.swcrc`, 'utf8'));
-// npm packages that ship ES modules only: jest's module system needs them as CommonJS.
-const esm = ['jose', 'uuid'];
+// npm packages that ship ES modules only, or import at run time: jest's module system needs them as CommonJS.
+const esm = ['jose', 'uuid', '@opentelemetry/otlp-exporter-base'];
 
 module.exports = {
   testEnvironment: 'node',

@@ -91,7 +91,7 @@ export class RealtimeNode
     const { broker, log, applier, refresh, relay } = this.parts;
     await Promise.race([broker.whenConnected(), this.stopped]);
     await log.start({
-      apply: (partition, rows) => applier.apply(partition, rows),
+      apply: (partition, rows, traces) => applier.apply(partition, rows, traces),
       onJump: () => refresh.schedule(),
       onNewEpoch: () => this.startAfresh(),
     });

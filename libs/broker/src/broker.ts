@@ -18,7 +18,14 @@ export interface Logger {
 export interface TraceCarrier {
   /** The W3C traceparent of what is being handled now. */
   current(): string | undefined;
-  run<T>(traceparent: string | undefined, handle: () => T): T;
+  /** The same where that trace is sampled, for envelopes in which the others would only take up room. */
+  sampled(): string | undefined;
+  /** Handles a request under the trace of who asked. */
+  answer<T>(name: string, traceparent: string | undefined, handle: () => T): T;
+  /** Handles an event under the trace of what caused it. */
+  consume<T>(name: string, traceparent: string | undefined, handle: () => T): T;
+  /** Handles a batch in which these traces take part. */
+  batch<T>(name: string, traceparents: Iterable<string>, handle: () => Promise<T>): Promise<T>;
 }
 
 export interface BrokerOptions {

@@ -7,6 +7,7 @@ import { LaneConsumer } from './lanes';
 import type { Membership } from './membership';
 import type { Requester } from './requester';
 import { RowSequencer } from './sequencer';
+import { RowTraces, type TracesOfRows } from './traces';
 
 /** What a service that keeps state from the log implements. */
 export interface FeedHandler {
@@ -15,8 +16,12 @@ export interface FeedHandler {
    * A store that holds another epoch drops its state and answers 0, whereupon everything is replayed.
    */
   load(partitions: number[], epoch: string): Promise<Map<number, number>>;
-  /** Stores what the rows say and the new position of each partition in one durable write. */
-  apply(batch: PartitionRows[]): Promise<void>;
+  /**
+   * Stores what the rows say and the new position of each partition in one durable write.
+   *
+   * @param traces of the sampled rows in it, for what they cause
+   */
+  apply(batch: PartitionRows[], traces?: TracesOfRows): Promise<void>;
 }
 
 export interface LaneFeedOptions {
@@ -39,15 +44,16 @@ export class LaneFeed {
   private learning?: Promise<string>;
   private readonly sequencer: RowSequencer;
   private readonly consumer: LaneConsumer;
+  private readonly traces = new RowTraces();
   /** Partitions whose stored position is ahead of the log: stopped until an operator has looked. */
   private readonly halted = new Set<number>();
   private stopped = false;
 
   constructor(private readonly options: LaneFeedOptions) {
-    const { broker, handler, membership, control } = options;
+    const { broker, membership, control } = options;
     this.sequencer = new RowSequencer({
       replay: (partition, after, limit) => this.replay(partition, after, limit),
-      apply: (batch) => handler.apply(batch),
+      apply: (batch) => this.apply(batch),
       onGap: options.onGap,
       logger: broker.options.logger,
     });
@@ -119,8 +125,18 @@ export class LaneFeed {
     }
   }
 
+  private async apply(batch: PartitionRows[]): Promise<void> {
+    const { broker, handler } = this.options;
+    const { trace, service } = broker.options;
+    const traces = trace && this.traces.of(batch);
+    if (!traces) return handler.apply(batch);
+    await trace.batch(`${service} apply`, traces.values(), () => handler.apply(batch, traces));
+    this.traces.forget(batch);
+  }
+
   private receive(envelope: EventEnvelope, ack: () => void): void {
     if (envelope.epoch === this.epoch) {
+      this.traces.keep(envelope);
       this.sequencer.offer(envelope.partitions, ack);
       return;
     }

@@ -17,5 +17,7 @@ export { LaneFeed } from './feed';
 export type { BrokerModuleOptions } from './module';
 export { BrokerModule, startBroker } from './module';
 export type { OwnerAnnouncement } from './wire';
+export type { TracesOfRows } from './traces';
+export { RowTraces } from './traces';
 export type { SyncParts } from './sync';
 export { composeSync } from './sync';

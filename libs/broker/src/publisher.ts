@@ -36,9 +36,19 @@ export class Publisher {
     this.control(controlKeys.digest, { v: envelopes.digest.written, ...envelope });
   }
 
-  /** To the sockets of single users, on every realtime node. */
-  users(event: UserEvent): void {
-    this.broker.publish(exchanges.users.name, '', JSON.stringify({ v: envelopes.users.written, ...event }));
+  /**
+   * To the sockets of single users, on every realtime node.
+   *
+   * @param traceparent the sampled trace of what caused it, where that is not the work under way
+   */
+  users(event: UserEvent, traceparent = this.broker.options.trace?.sampled()): void {
+    const options = traceparent === undefined ? {} : { headers: { traceparent } };
+    this.broker.publish(
+      exchanges.users.name,
+      '',
+      JSON.stringify({ v: envelopes.users.written, ...event }),
+      options,
+    );
   }
 
   /** From a realtime node to presence. */

@@ -59,7 +59,12 @@ export class BrokerStrategy extends Server implements CustomTransportStrategy {
       void this.broker.onConnection((connection) => this.answer(connection, queues.queries(service)));
     }
     for (const subscription of this.serves.subscriptions ?? []) {
-      const handle = (body: unknown) => this.dispatch(exchanges[subscription.exchange].name, body, undefined);
+      const { name } = exchanges[subscription.exchange];
+      const { trace } = this.broker.options;
+      const handle = (body: unknown, traceparent: string | undefined) => {
+        const run = () => this.dispatch(name, body, undefined);
+        return trace && traceparent ? trace.consume(name, traceparent, run) : run();
+      };
       const events = new EventSubscription(this.broker, subscription, handle);
       void this.broker.onConnection((connection) => events.setUp(connection));
     }
@@ -128,7 +133,7 @@ export class BrokerStrategy extends Server implements CustomTransportStrategy {
       const context: RequestContext = { partition, term, arrivedAt };
       const run = () => this.dispatch(pattern, this.check(pattern, data), context);
       const trace = this.broker.options.trace;
-      const reply = await (trace && traceparent ? trace.run(traceparent, run) : run());
+      const reply = await (trace && traceparent ? trace.answer(pattern, traceparent, run) : run());
       return [id, replyStatus.ok, reply];
     } catch (error) {
       if (error instanceof Moved) return [id, replyStatus.moved];

@@ -25,7 +25,7 @@ export class EventSubscription {
   constructor(
     private readonly broker: Broker,
     private readonly subscription: Subscription,
-    private readonly handle: (body: unknown) => Promise<unknown>,
+    private readonly handle: (body: unknown, traceparent: string | undefined) => Promise<unknown>,
   ) {}
 
   async setUp(connection: ChannelModel): Promise<void> {
@@ -53,7 +53,7 @@ export class EventSubscription {
     if (refusal) return this.refuse(channel, message, refusal, isOpen);
     for (let waitMs = RETRY_MS_MIN; isOpen(); waitMs = Math.min(waitMs * 2, RETRY_MS_MAX)) {
       try {
-        await this.handle(body);
+        await this.handle(body, traceparentOf(message));
         if (!queue.exclusive && isOpen()) channel.ack(message);
         return;
       } catch (error) {
@@ -76,4 +76,9 @@ export class EventSubscription {
     await delay(RETRY_MS_MAX, undefined, { ref: false });
     if (isOpen()) channel.nack(message, false, true);
   }
+}
+
+function traceparentOf({ properties }: ConsumeMessage): string | undefined {
+  const value: unknown = properties.headers?.['traceparent'];
+  return typeof value === 'string' ? value : undefined;
 }

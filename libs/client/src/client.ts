@@ -65,7 +65,12 @@ export class ParleyClient {
     const environment = (this.environment = environmentOf(options));
     this.device = options.device;
     const fetchLike = options.fetch ?? ((url, init) => fetch(url, init));
-    const transport = new HttpTransport(options.url, fetchLike, options.httpTimeoutMs ?? 15_000);
+    const transport = new HttpTransport(
+      options.url,
+      fetchLike,
+      options.httpTimeoutMs ?? 15_000,
+      options.traceparent,
+    );
     const exchange = async (refreshToken: string) => {
       const answer = await transport.send(routes.refreshTokens, { body: { refreshToken } });
       return (answer as Refreshed).tokens;
@@ -78,6 +83,7 @@ export class ParleyClient {
       ticket: async () => (await this.api.createRealtimeTicket()).ticket,
       readyTimeoutMs: options.readyTimeoutMs ?? 15_000,
       ackTimeoutMs: options.ackTimeoutMs ?? 10_000,
+      traceparent: options.traceparent,
     });
     this.store = new Store((options.hold ?? 'all') === 'all', options.messagesMax ?? 2_000);
     this.syncer = new Syncer(environment, this.store, (payload) => this.realtime.request('sync', payload));

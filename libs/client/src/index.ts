@@ -16,4 +16,5 @@ export type { RealtimeStatus } from './realtime/realtime';
 export type { SessionUser, SignedOutReason } from './session/session';
 export type { ConversationView } from './store/conversation.view';
 export type { OlderMessages } from './store/pager';
+export { newTraceparent } from './trace';
 export { ParleyError, type ErrorCode } from '@parley/contracts';

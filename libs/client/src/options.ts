@@ -9,6 +9,7 @@ import {
 } from './environment';
 import type { FetchLike } from './http/transport';
 import type { Exclusive } from './session/session';
+import type { TraceSource } from './trace';
 
 export interface ParleyClientOptions {
   /** Address of the gateway, for example `http://localhost:8000`. */
@@ -30,6 +31,11 @@ export interface ParleyClientOptions {
   hold?: 'all' | 'opened';
   /** Messages kept per conversation; older ones are loaded again when asked for. */
   messagesMax?: number;
+  /**
+   * Asked before each request and socket event: the `traceparent` that goes with it, so that one trace leads from here to
+   * the last delivery. `newTraceparent` begins one; a page that has OpenTelemetry gives its own.
+   */
+  traceparent?: TraceSource;
   httpTimeoutMs?: number;
   ackTimeoutMs?: number;
   readyTimeoutMs?: number;

@@ -76,6 +76,8 @@ export const eventEnvelope = z.object({
   v: envelopeVersion,
   epoch: z.string(),
   partitions: z.array(partitionRows),
+  /** `partition/position` of each sampled row to its W3C traceparent; absent where none is. Never part of the log. */
+  traces: z.record(z.string(), z.string()).optional(),
 });
 export type EventEnvelope = z.infer<typeof eventEnvelope>;
 

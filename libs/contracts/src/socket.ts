@@ -17,6 +17,16 @@ import { syncPayload, syncResult } from './sync';
 const userIds = z.array(id).min(1).max(limits.presenceWatchMax);
 const messageReply = z.object({ message });
 
+/**
+ * What may stand beside any client event's payload, as a second argument before the ack. An ill-formed trace is ignored, as
+ * over HTTP; unknown headers are refused.
+ */
+export const eventHeaders = z
+  .strictObject({
+    traceparent: z.string().max(256).optional().describe('W3C trace context of the client, version 00.'),
+  })
+  .describe('Second argument of the event, where the client has something to say besides the payload.');
+
 /** Client to server: each takes an ack `{ok: true, …reply}` or `{ok: false, error: {code, message, retryAfterMs?}}`. */
 export const clientEvents = {
   'message:send': { payload: sendMessagePayload, reply: messageReply },

@@ -1,20 +1,31 @@
 import type { ConnectionOptions } from 'node:tls';
+import { SpanKind } from '@opentelemetry/api';
 import type { EnvelopeKind, ParleyError } from '@parley/contracts';
 import type { Logger } from 'pino';
 import type { BaseConfig, BrokerConfig } from './config';
-import { activeContext, makeContext, runInContext } from './context';
+import { activeContext } from './context';
 import { toParleyError } from './errors';
 import { getLogger } from './logging';
 import { clientTls } from './tls/client-tls';
 import { tlsFailure } from './tls/failure';
 import { counter } from './metrics';
+import { activeSpan, continueTrace, traceBatch, traceparentOf } from './tracing';
+
+/** As `@parley/broker` has it, which this library must not import. */
+interface TraceCarrier {
+  current(): string | undefined;
+  sampled(): string | undefined;
+  answer<T>(name: string, traceparent: string | undefined, handle: () => T): T;
+  consume<T>(name: string, traceparent: string | undefined, handle: () => T): T;
+  batch<T>(name: string, traceparents: Iterable<string>, handle: () => Promise<T>): Promise<T>;
+}
 
 interface BrokerSettings {
   url: string;
   tls?: ConnectionOptions;
   instanceId: string;
   logger: Logger;
-  trace: { current(): string | undefined; run<T>(traceparent: string | undefined, handle: () => T): T };
+  trace: TraceCarrier;
   toError(error: unknown): ParleyError;
   explain(error: unknown): string | undefined;
   onRefused(kind: EnvelopeKind, reason: string): void;
@@ -35,7 +46,13 @@ export function brokerSettings(config: BrokerConfig & BaseConfig): BrokerSetting
     logger: getLogger('Broker'),
     trace: {
       current: () => activeContext()?.traceparent,
-      run: (traceparent, handle) => runInContext(makeContext({ traceparent }), handle),
+      sampled: () => {
+        const span = activeSpan();
+        return span && traceparentOf(span);
+      },
+      answer: (name, traceparent, handle) => continueTrace(name, SpanKind.SERVER, traceparent, handle),
+      consume: (name, traceparent, handle) => continueTrace(name, SpanKind.CONSUMER, traceparent, handle),
+      batch: traceBatch,
     },
     toError: toParleyError,
     explain: tlsFailure,

@@ -22,8 +22,51 @@ export function numberVariable(fallback: number, min = 0, max = Number.MAX_SAFE_
   return wholeNumber(min, max).default(fallback);
 }
 
+/** `name=value` pairs separated by commas, values percent-encoded, as OpenTelemetry writes lists in variables. */
+const pairs = z
+  .string()
+  .regex(/^[^=,]+=[^=,]*(,[^=,]+=[^=,]*)*$/, 'must be name=value pairs, separated by commas')
+  .transform((text) =>
+    Object.fromEntries(
+      text.split(',').map((pair) => {
+        const [name = '', value = ''] = pair.split('=');
+        return [name.trim(), decodeURIComponent(value.trim())];
+      }),
+    ),
+  );
+
+/** Where traces go; OpenTelemetry's own names. */
+export const tracingConfig = z.object({
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .string()
+    .regex(/^https?:\/\/[^\s?#]+$/, 'must be an http:// or https:// address')
+    .optional()
+    .describe(
+      'Collector that takes traces by OTLP over HTTP, without `/v1/traces`. Without it none are made.',
+    ),
+  OTEL_EXPORTER_OTLP_HEADERS: pairs
+    .optional()
+    .describe('Headers for the collector, `name=value`, separated by commas, values percent-encoded.')
+    .meta({ secret: true, example: 'authorization=Bearer%20token' }),
+  OTEL_TRACES_SAMPLER_ARG: z
+    .string()
+    .regex(/^(0(\.\d+)?|1(\.0+)?)$/, 'must be a share from 0 to 1')
+    .transform(Number)
+    .default(0.01)
+    .describe(
+      'Share of the traces that begin here and are sampled, 0 to 1. Whose caller decided is as the caller says.',
+    ),
+  OTEL_RESOURCE_ATTRIBUTES: pairs
+    .default({})
+    .describe('What else every span says of where it comes from, `name=value`, separated by commas.'),
+  TRACES_REQUESTED_PER_SECOND_MAX: numberVariable(20, 0, 1_000_000).describe(
+    "Traces that one instance makes because a client asks for them; beyond it a client's wish is ignored.",
+  ),
+});
+export type TracingConfig = z.infer<typeof tracingConfig>;
+
 /** What every service needs. */
-export const baseConfig = z.object({
+export const baseConfig = tracingConfig.extend({
   /** The address to listen on; loopback unless told otherwise. */
   HOST: z.string().default('127.0.0.1'),
   /** 0 takes any free port. */

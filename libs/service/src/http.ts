@@ -1,3 +1,4 @@
+import type { Span } from '@opentelemetry/api';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { ParleyError, limits } from '@parley/contracts';
 import { json, type NextFunction, type Request, type Response } from 'express';
@@ -6,6 +7,7 @@ import { toParleyError } from './errors';
 import type { HealthRegistry } from './health';
 import { getLogger } from './logging';
 import { histogram } from './metrics';
+import { endSpan, enterContext } from './tracing';
 
 const log = getLogger('Http');
 
@@ -58,21 +60,37 @@ export class RequestTracker {
 }
 
 function withContext(request: Request, response: Response, next: NextFunction): void {
-  const context = makeContext({
-    requestId: request.headers['x-request-id'],
-    traceparent: request.headers.traceparent,
-  });
+  const from = { requestId: request.headers['x-request-id'], traceparent: request.headers.traceparent };
+  const context = quiet.test(request.path) ? makeContext(from) : enterContext(request.method, from);
   response.setHeader('X-Request-Id', context.requestId);
+  const { span } = context;
+  if (span) response.once('close', () => endRequestSpan(span, request, response));
   runInContext(context, next);
 }
 
-/** Rate, errors and duration by route template, never by path: paths hold ids and are without number. */
+function endRequestSpan(span: Span, request: Request, response: Response): void {
+  const route = routeOf(request);
+  span.updateName(`${request.method} ${route}`);
+  span.setAttributes({
+    'http.request.method': request.method,
+    'http.route': route,
+    'http.response.status_code': response.statusCode,
+  });
+  endSpan(span, response.statusCode >= 500 || !response.writableFinished ? new Error() : undefined);
+}
+
+/** The template, for paths hold ids and are without number. */
+function routeOf(request: Request): string {
+  const template: unknown = (request.route as { path?: unknown } | undefined)?.path;
+  return typeof template === 'string' ? template : 'unmatched';
+}
+
+/** Rate, errors and duration by route template. */
 function measure(request: Request, response: Response, next: NextFunction): void {
   const start = process.hrtime.bigint();
   response.once('finish', () => {
     const seconds = Number(process.hrtime.bigint() - start) / 1e9;
-    const template: unknown = (request.route as { path?: unknown } | undefined)?.path;
-    const route = typeof template === 'string' ? template : 'unmatched';
+    const route = routeOf(request);
     duration.observe({ method: request.method, route, status: String(response.statusCode) }, seconds);
     if (quiet.test(route)) return;
     log.info(

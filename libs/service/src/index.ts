@@ -18,4 +18,5 @@ export * from './run-service';
 export * from './service.module';
 export * from './tls';
 export * from './token';
+export { activeSpan, endSpan, enterContext, startSpan, traceparentOf } from './tracing';
 export * from './validation';

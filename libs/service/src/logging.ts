@@ -1,11 +1,11 @@
 import { types } from 'node:util';
 import type { LoggerService } from '@nestjs/common';
 import pino, { type Logger } from 'pino';
-import { activeContext, traceIdOf } from './context';
+import { activeContext } from './context';
 
 /**
  * JSON lines on stdout. Nothing personal belongs here: no bodies, tokens, mail or network addresses. What a line needs
- * is ids, codes, counts and durations; request and trace id are added by themselves.
+ * is ids, codes, counts and durations; request, trace and span id are added by themselves.
  */
 const identity: { service?: string; instance?: string } = {};
 
@@ -18,7 +18,9 @@ const root = pino({
   mixin() {
     const context = activeContext();
     if (!context) return { ...identity };
-    return { ...identity, requestId: context.requestId, traceId: traceIdOf(context) };
+    const { requestId, traceparent } = context;
+    // Named as OpenTelemetry names them in logs of other formats than its own.
+    return { ...identity, requestId, trace_id: traceparent.slice(3, 35), span_id: traceparent.slice(36, 52) };
   },
 });
 

@@ -249,8 +249,8 @@ describe('a service', () => {
         traceparent: '00-0-0-0',
       });
       const context = (await response.json()) as { requestId: string; traceparent: string };
-      expect(context.requestId).toMatch(/^[0-9a-f-]{36}$/);
-      expect(context.traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
+      expect(context.requestId).toMatch(/^[0-9a-f]{32}$/);
+      expect(context.traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
     });
   });
 

@@ -9,6 +9,7 @@ import { NestLogger, configureLogging, getLogger } from './logging';
 import { collectProcessMetrics } from './metrics';
 import { ownProcess } from './process';
 import { ServiceModule, type ServiceConfig } from './service.module';
+import { startTracing } from './tracing.export';
 
 export interface ServiceOptions {
   /** The app's folder name, for example `auth`. */
@@ -36,11 +37,15 @@ export interface RunningService {
   close(): Promise<void>;
 }
 
+/** What is left of draining for the last spans, at most. */
+const TRACES_FLUSH_MS = 2000;
+
 /** Starts a service and resolves once it listens. What `apps/<name>/src/main.ts` consists of. */
 export async function runService(options: ServiceOptions): Promise<RunningService> {
   const { name, config } = options;
   configureLogging({ service: name, instance: config.INSTANCE_ID, level: config.LOG_LEVEL });
   collectProcessMetrics();
+  const tracing = await startTracing(config, { service: name, instance: config.INSTANCE_ID });
   const log = getLogger('Service');
 
   const root: DynamicModule = {
@@ -82,6 +87,7 @@ export async function runService(options: ServiceOptions): Promise<RunningServic
     // What is still under way by now must not keep the rest from ending well. Sockets that were upgraded stay.
     server.closeAllConnections();
     await app.close();
+    await tracing?.stop(TRACES_FLUSH_MS);
     log.info('The service has stopped.');
   };
   const close = () => (closing ??= drain());

@@ -2,6 +2,7 @@ import {
   clientEvents,
   closeReasons,
   errorCatalog,
+  eventHeaders,
   serverEvents,
   SOCKET_PATH,
   type ClientEvent,
@@ -36,7 +37,12 @@ export function socketParts(schemas: Schemas): AsyncParts {
   for (const event of Object.keys(clientEvents) as ClientEvent[]) {
     const { payload, reply } = clientEvents[event];
     const key = keyOf(event);
-    messages[key] = { name: event, title: event, payload: schemas.of(payload, 'input') };
+    messages[key] = {
+      name: event,
+      title: event,
+      headers: schemas.of(eventHeaders, 'input'),
+      payload: schemas.of(payload, 'input'),
+    };
     messages[`${key}Ack`] = {
       name: `${event} (ack)`,
       title: `Ack of ${event}`,
@@ -70,7 +76,8 @@ export function socketParts(schemas: Schemas): AsyncParts {
         title: 'The socket',
         description:
           'Socket.IO 4, default parser, websocket transport only. The access token comes as an `Authorization: Bearer` ' +
-          'header, or a ticket as the query parameter `ticket`. Every client event takes an ack. `ready` comes first.',
+          'header, or a ticket as the query parameter `ticket`. Every client event takes an ack. `ready` comes first. ' +
+          "A client event's headers, where there are any, are its second argument, between payload and ack.",
         servers: [{ $ref: '#/servers/gateway' }],
         bindings: {
           ws: {

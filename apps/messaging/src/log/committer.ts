@@ -6,11 +6,12 @@ import type { OwnerClock } from './clock';
 import type { Partition } from './partition';
 import type { Task } from './task';
 import { answer } from './task';
+import { CommitTrace, type SpansOfRows } from './commit.trace';
 
 export interface CommitterOptions {
   store: LogStore;
   clock: OwnerClock;
-  publish(rows: LogRow[]): void;
+  publish(rows: LogRow[], spans?: SpansOfRows): void;
   onCommit?(rows: LogRow[], durationMs: number): void;
   /** Decides tasks again on fresh memory. */
   retry(partition: Partition, tasks: Task[]): void;
@@ -82,10 +83,12 @@ export class Committer {
     const { clock } = this.options;
     while (batch.size > 0) {
       const rows = rowsOf(batch);
+      const trace = CommitTrace.of(batch);
       const startedAt = clock.monotonic();
       const shortfalls = await this.append(batch, rows);
       const { done, short } = divide(batch, shortfalls);
-      this.succeed(done, shortfalls.size === 0 ? rows : rowsOf(done), clock.monotonic() - startedAt);
+      const stored = shortfalls.size === 0 ? rows : rowsOf(done);
+      this.succeed(done, stored, clock.monotonic() - startedAt, trace?.end(stored, rows.length));
       batch = await this.goOn(short);
     }
   }
@@ -118,7 +121,12 @@ export class Committer {
     return again;
   }
 
-  private succeed(batch: Map<Partition, Task[]>, rows: LogRow[], durationMs: number): void {
+  private succeed(
+    batch: Map<Partition, Task[]>,
+    rows: LogRow[],
+    durationMs: number,
+    spans?: SpansOfRows,
+  ): void {
     for (const [partition, tasks] of batch) {
       if (partition.inFlight === tasks) partition.inFlight = [];
       for (const { row } of tasks) {
@@ -128,7 +136,7 @@ export class Committer {
       }
     }
     if (rows.length > 0) {
-      this.options.publish(rows);
+      this.options.publish(rows, spans);
       this.options.onCommit?.(rows, durationMs);
     }
     for (const tasks of batch.values()) tasks.forEach(answer);

@@ -1,5 +1,8 @@
 import type { Publisher } from '@parley/broker';
+import { SpanKind } from '@opentelemetry/api';
 import { envelopes, laneOf } from '@parley/contracts';
+import { startSpan, traceparentOf } from '@parley/service';
+import type { SpansOfRows } from './commit.trace';
 import type { LogRow } from './log.store';
 
 const DIGEST_WINDOW_MS = 30_000;
@@ -32,7 +35,8 @@ export class LogPublisher {
     this.announceHeads();
   }
 
-  publish(rows: LogRow[]): void {
+  /** @param spans the sampled commands that made some of the rows: their traces travel beside the rows */
+  publish(rows: LogRow[], spans?: SpansOfRows): void {
     const lanes = new Map<number, Map<number, string[]>>();
     const now = this.monotonic();
     for (const row of rows) {
@@ -47,7 +51,10 @@ export class LogPublisher {
         this.recent.set(row.conversationId, { version: row.version, at: now });
       }
     }
-    for (const [lane, partitions] of lanes) this.publisher.events(lane, this.envelope(partitions));
+    const traces = spans && tracesByLane(spans);
+    for (const [lane, partitions] of lanes) {
+      this.publisher.events(lane, this.envelope(partitions, traces?.get(lane)));
+    }
   }
 
   /** Twice in a row after a takeover: a consumer fetches what two announcements found missing. */
@@ -57,11 +64,12 @@ export class LogPublisher {
   }
 
   /** Events are serialised already: the envelope is put together around them as text. */
-  private envelope(partitions: Map<number, string[]>): string {
+  private envelope(partitions: Map<number, string[]>, traces?: Record<string, string>): string {
     const parts = [...partitions].map(
       ([partition, events]) => `{"partition":${partition},"rows":[${events.join(',')}]}`,
     );
-    return `{"v":${envelopes.events.written},"epoch":${JSON.stringify(this.epoch)},"partitions":[${parts.join(',')}]}`;
+    const beside = traces ? `,"traces":${JSON.stringify(traces)}` : '';
+    return `{"v":${envelopes.events.written},"epoch":${JSON.stringify(this.epoch)},"partitions":[${parts.join(',')}]${beside}}`;
   }
 
   private sendDigest(): void {
@@ -73,4 +81,25 @@ export class LogPublisher {
     }
     if (this.recent.size > 0) this.publisher.digest({ epoch: this.epoch, versions });
   }
+}
+
+/** Lane to what its envelope says of traces: a span for each sampled row, from which its consumers go on. */
+function tracesByLane(spans: SpansOfRows): Map<number, Record<string, string>> {
+  const lanes = new Map<number, Record<string, string>>();
+  for (const [{ partition, position }, parent] of spans) {
+    const lane = laneOf(partition);
+    const span = startSpan('parley.events publish', parent, {
+      kind: SpanKind.PRODUCER,
+      attributes: {
+        'messaging.system': 'rabbitmq',
+        'messaging.destination.name': `parley.events lane.${lane}`,
+      },
+    });
+    if (!span) continue;
+    const traces = lanes.get(lane) ?? {};
+    lanes.set(lane, traces);
+    traces[`${partition}/${position}`] = traceparentOf(span);
+    span.end();
+  }
+  return lanes;
 }

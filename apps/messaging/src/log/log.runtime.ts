@@ -50,7 +50,7 @@ export class LogRuntime implements OnModuleDestroy {
       newId: v7,
       hash: requestHasher(deployment.requestKey),
       isLeaseValid: (partition) => this.leases.isValid(partition),
-      publish: (rows) => this.events.publish(rows),
+      publish: (rows, spans) => this.events.publish(rows, spans),
       onLost: (partition, term, reason) => this.lose(partition, term, reason),
       onCommit: observeCommit,
     });

@@ -1,6 +1,7 @@
 import { Moved } from '@parley/broker';
 import type { CommandData, CommandName, LogEvent } from '@parley/contracts';
 import { ParleyError, unavailable } from '@parley/contracts';
+import { activeSpan } from '@parley/service';
 import { blank } from '../conversation/conversation.rules';
 import type { ConversationState } from '../conversation/conversation.state';
 import { toHead } from '../conversation/conversation.state';
@@ -12,6 +13,7 @@ import type { Loader } from './loader';
 import { LogBehind } from './log.store';
 import type { LogRow, LogStore } from './log.store';
 import { Partition, UNANSWERED_MAX } from './partition';
+import type { SpansOfRows } from './commit.trace';
 import type { Task } from './task';
 import { answer } from './task';
 
@@ -23,8 +25,8 @@ export interface OwnerOptions {
   /** Keyed hash of a request, for commands that are recognised when repeated. */
   hash(command: CommandName, data: CommandData<CommandName>): string;
   isLeaseValid(partition: number): boolean;
-  /** Tells consumers of rows that are stored. */
-  publish(rows: LogRow[]): void;
+  /** Tells consumers of rows that are stored; `spans` of the sampled commands that made some of them. */
+  publish(rows: LogRow[], spans?: SpansOfRows): void;
   /** The term is over: a higher one has written, or the log is not what it was, as the reason says. */
   onLost(partition: number, term: number, reason?: LogBehind): void;
   onCommit?(rows: LogRow[], durationMs: number): void;
@@ -118,6 +120,7 @@ export class LogOwner {
         data,
         arrivedAt: address.arrivedAt,
         requestHash,
+        span: activeSpan(),
         resolve,
         reject,
       });

@@ -1,3 +1,4 @@
+import type { Span } from '@opentelemetry/api';
 import type { CommandData, CommandName, ParleyError } from '@parley/contracts';
 import type { LogRow } from './log.store';
 
@@ -12,6 +13,8 @@ export interface Task {
   /** Monotonic, in milliseconds. */
   arrivedAt: number;
   requestHash: string;
+  /** The span of the command, where its trace is sampled. */
+  span?: Span;
   /** The messages that it names were asked from the log: what is not cached now does not exist. */
   messagesLoaded?: boolean;
   /** The log said that it has this client id already; its message is looked up before anything is decided. */

@@ -1,17 +1,18 @@
 import {
   clientEvents,
+  eventHeaders,
   ParleyError,
   parse,
   limits,
   type ClientEvent,
   type ClientReply,
 } from '@parley/contracts';
-import { getLogger, toParleyError } from '@parley/service';
+import { endSpan, enterContext, getLogger, runInContext, toParleyError } from '@parley/service';
+import type { Span } from '@opentelemetry/api';
 import type { z } from 'zod';
 import { metrics } from '../metrics';
 import type { Session } from '../socket/session';
 import type { EventPacket } from '../socket/wire';
-import { traced } from './trace';
 
 export type Payload<E extends ClientEvent> = z.output<(typeof clientEvents)[E]['payload']>;
 
@@ -32,6 +33,7 @@ const log = getLogger('Router');
 /** A client that goes on after so many refusals in a row is no client in a hurry. */
 const REFUSALS_MAX = 200;
 const UNKNOWN = 'unknown';
+const NO_HEADERS = {};
 
 /** The door for clients' events: limits, validation, answer. Nothing that a client sends goes unanswered or hurts. */
 export class Router {
@@ -77,7 +79,7 @@ export class Router {
   }
 
   private handle(session: Session, packet: EventPacket): void {
-    const [event, payload, ...more] = packet.data ?? [];
+    const [event, payload, headers, ...more] = packet.data ?? [];
     const route = typeof event === 'string' ? this.routes.get(event) : undefined;
     if (!route) {
       const error = new ParleyError('invalid_request', 'There is no such event.');
@@ -86,20 +88,26 @@ export class Router {
     }
     const startedAt = performance.now();
     let reply: Promise<object>;
+    let span: Span | undefined;
     try {
-      if (more.length > 0) throw new ParleyError('invalid_request', 'An event takes one payload.');
+      if (more.length > 0) throw new ParleyError('invalid_request', 'An event takes a payload and headers.');
+      const from = headers === undefined ? NO_HEADERS : parse(eventHeaders, headers);
       if (session.inFlight >= limits.socketInFlightMax) {
         throw new ParleyError('rate_limited', 'Too many events are unanswered.', { retryAfterMs: 1_000 });
       }
       const input = parse(route.payload, payload);
-      reply = traced(() => route.handle(session, input as never));
+      const context = enterContext(event as string, from);
+      span = context.span;
+      reply = runInContext(context, () => route.handle(session, input as never));
     } catch (error) {
+      if (span) endSpan(span, error);
       this.refuse(session, packet.id, event as string, error);
       return;
     }
     session.inFlight += 1;
-    const settle = (): void => {
+    const settle = (error?: unknown): void => {
       session.inFlight -= 1;
+      if (span) endSpan(span, error);
       route.seconds.observe((performance.now() - startedAt) / 1000);
     };
     reply.then(
@@ -110,7 +118,7 @@ export class Router {
         if (packet.id !== undefined) session.acknowledge(packet.id, body);
       },
       (error: unknown) => {
-        settle();
+        settle(error);
         this.refuse(session, packet.id, event as string, error);
       },
     );

@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { RowSequencer, type Requester } from '@parley/broker';
+import { RowSequencer, RowTraces, type Requester, type TracesOfRows } from '@parley/broker';
 import { PARTITIONS, type EventEnvelope, type HeadsEnvelope, type LogEvent } from '@parley/contracts';
 import { getLogger } from '@parley/service';
 import { metrics } from '../metrics';
 
 export interface LogListener {
-  /** Rows in dense and rising position, each once. */
-  apply(partition: number, rows: LogEvent[]): void;
+  /** Rows in dense and rising position, each once; `traces` of those that are sampled. */
+  apply(partition: number, rows: LogEvent[], traces?: TracesOfRows): void;
   /** A partition missed so much that it went on from the head: the sockets have to be brought up to date otherwise. */
   onJump(partition: number): void;
   /** The deployment holds another history now: nothing that sockets know is true any more. */
@@ -28,6 +28,7 @@ const ASK_AGAIN_MS = 500;
  */
 export class NodeLog {
   private readonly sequencers: RowSequencer[];
+  private readonly traces = new RowTraces();
   private listener?: LogListener;
   private currentEpoch?: string;
   private asking?: Promise<void>;
@@ -69,6 +70,7 @@ export class NodeLog {
       if (fromMessaging) this.doubtEpoch();
       return;
     }
+    this.traces.keep(envelope);
     for (const rows of envelope.partitions) this.sequencers[rows.partition]?.offer([rows]);
   }
 
@@ -103,7 +105,9 @@ export class NodeLog {
     return new RowSequencer({
       replay: (partition, after, limit) => this.replay(partition, after, limit),
       apply: (batch) => {
-        for (const { partition, rows } of batch) this.listener?.apply(partition, rows);
+        const traces = this.traces.of(batch);
+        for (const { partition, rows } of batch) this.listener?.apply(partition, rows, traces);
+        if (traces) this.traces.forget(batch);
       },
       jump: {
         rowsMax: REPLAY_ROWS_MAX,

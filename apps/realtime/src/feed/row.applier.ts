@@ -1,9 +1,11 @@
+import type { TracesOfRows } from '@parley/broker';
 import type { LogEvent } from '@parley/contracts';
 import { metrics } from '../metrics';
 import type { Session } from '../socket/session';
 import type { Sessions } from '../socket/sessions';
 import type { RecentRows } from './recent-rows';
 import type { Rooms } from './rooms';
+import { traceDeliveries } from './row.traces';
 import { createdFrame, joinersOf, leaversOf, movesMembers, removedFrame, roomFrame } from './row.effects';
 
 /** Frames of one conversation that go out together: one write for each socket, however many rows came at once. */
@@ -20,7 +22,8 @@ export class RowApplier {
     private readonly recent: RecentRows,
   ) {}
 
-  apply(partition: number, rows: readonly LogEvent[]): void {
+  apply(partition: number, rows: readonly LogEvent[], traces?: TracesOfRows): void {
+    const delivered = traces && traceDeliveries(rows, traces, this.rooms);
     this.recent.record(partition, rows);
     const [first] = rows;
     if (rows.length === 1 && first) {
@@ -31,6 +34,7 @@ export class RowApplier {
     }
     for (const row of rows)
       metrics.deliverySeconds.observe(Math.max(0, Date.now() - Date.parse(row.at)) / 1000);
+    delivered?.();
   }
 
   /** A row that was applied here while the socket was joining, for that socket alone. */

@@ -1,4 +1,5 @@
 import { errorCatalog, ParleyError, type ErrorCode, type Problem, type Route } from '@parley/contracts';
+import type { TraceSource } from '../trace';
 
 export type FetchLike = (url: string, init: RequestInit) => Promise<Response>;
 
@@ -54,6 +55,7 @@ export class HttpTransport {
     private readonly url: string,
     private readonly fetch: FetchLike,
     private readonly timeoutMs: number,
+    private readonly trace?: TraceSource,
   ) {}
 
   async send(route: Route, parts: RequestParts): Promise<unknown> {
@@ -61,6 +63,9 @@ export class HttpTransport {
     if (parts.body !== undefined) headers['content-type'] = 'application/json';
     if (parts.accessToken !== undefined) headers['authorization'] = `Bearer ${parts.accessToken}`;
     if (parts.idempotencyKey !== undefined) headers['idempotency-key'] = parts.idempotencyKey;
+
+    const traceparent = this.trace?.();
+    if (traceparent !== undefined) headers['traceparent'] = traceparent;
 
     const timeout = AbortSignal.timeout(this.timeoutMs);
     const signal = parts.signal ? AbortSignal.any([parts.signal, timeout]) : timeout;

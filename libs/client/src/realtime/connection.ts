@@ -112,12 +112,14 @@ export class Connection extends Emitter<ConnectionEvents> {
     event: E,
     payload: ClientPayload<E>,
     timeoutMs: number,
+    traceparent?: string,
   ): Promise<ClientReply<E>> {
     if (!this.socket.connected) throw new ParleyError('unavailable', 'Not connected.');
     this.pending += 1;
     let ack: Ack;
     try {
-      ack = (await this.socket.timeout(timeoutMs).emitWithAck(event, payload)) as Ack;
+      const said = traceparent === undefined ? [payload] : [payload, { traceparent }];
+      ack = (await this.socket.timeout(timeoutMs).emitWithAck(event, ...said)) as Ack;
     } catch (error) {
       throw new ParleyError('unavailable', error instanceof Error ? error.message : String(error));
     } finally {

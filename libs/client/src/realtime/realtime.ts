@@ -10,6 +10,7 @@ import { backoffMs } from '../backoff';
 import { Emitter } from '../emitter';
 import type { Environment } from '../environment';
 import type { Session } from '../session/session';
+import type { TraceSource } from '../trace';
 import {
   Connection,
   HandshakeRefused,
@@ -37,6 +38,7 @@ export interface RealtimeOptions {
   ticket(): Promise<string>;
   readyTimeoutMs: number;
   ackTimeoutMs: number;
+  traceparent?: TraceSource;
 }
 
 const RECONNECT = { baseMs: 300, maxMs: 20_000 };
@@ -96,7 +98,7 @@ export class Realtime extends Emitter<RealtimeEvents> {
     timeoutMs = this.options.ackTimeoutMs,
   ): Promise<ClientReply<E>> {
     if (!this.current) throw new ParleyError('unavailable', 'Not connected.');
-    return this.current.request(event, payload, timeoutMs);
+    return this.current.request(event, payload, timeoutMs, this.options.traceparent?.());
   }
 
   private halt(reason: string | undefined): void {

@@ -1,0 +1,146 @@
+import { newTraceparent } from '@parley/client';
+import { OtlpReceiver, type ReceivedSpan } from '@parley/testing';
+import { startSystem, type System } from './system/system';
+import { bodies, closeClients, connected, until, type Person } from './system/world';
+
+const SHARE = '0';
+
+describe('one message', () => {
+  let collector: OtlpReceiver;
+  let system: System;
+  let conversationId: string;
+  /** Set, it goes with all that alice asks. */
+  let traceparent: string | undefined;
+  let alice: Person;
+  /** Two devices of bob at least are on the node that alice is not on, or on both. */
+  let bobs: Person[];
+
+  beforeAll(async () => {
+    collector = await OtlpReceiver.start();
+    system = await startSystem('tracing', {
+      scale: { realtime: 2, messaging: 2 },
+      env: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_TRACES_SAMPLER_ARG: SHARE },
+    });
+    const { url } = system;
+    alice = await connected('alice', { url, traceparent: () => traceparent });
+    bobs = await Promise.all(
+      ['bob', 'carol', 'dave', 'erin', 'frank', 'grace'].map((name) => connected(name, { url })),
+    );
+    const memberIds = bobs.map(({ user }) => user.id);
+    conversationId = (await alice.client.create({ type: 'group', title: 'Traced', memberIds })).id;
+    await Promise.all(
+      bobs.map(({ client }) =>
+        until(client, () => client.store.conversation(conversationId)?.current === true),
+      ),
+    );
+  });
+  afterAll(async () => {
+    await closeClients();
+    await system.stop();
+    await collector.stop();
+  });
+
+  async function deliver(body: string): Promise<void> {
+    await alice.client.send({ conversationId, body }).stored;
+    await Promise.all(
+      bobs.map(({ client }) => until(client, () => bodies(client, conversationId).includes(body))),
+    );
+  }
+
+  async function trace(send: () => Promise<unknown>): Promise<{ traceId: string; spanId: string }> {
+    traceparent = newTraceparent();
+    const [, traceId = '', spanId = ''] = traceparent.split('-');
+    await send();
+    traceparent = undefined;
+    return { traceId, spanId };
+  }
+
+  const named = (spans: readonly ReceivedSpan[], service: string, name: string) =>
+    spans.filter((span) => span.service === service && span.name === name);
+
+  /** Resolves with the spans of a trace once they are these, by service and name: each process sends its own when it likes. */
+  function wholeTrace(traceId: string, expected: string[]): Promise<ReceivedSpan[]> {
+    return collector.until((all) => {
+      const own = all.filter((span) => span.traceId === traceId);
+      const found = own.map(({ service, name }) => `${service} ${name}`);
+      return found.sort().join() === [...expected].sort().join() ? own : undefined;
+    });
+  }
+
+  test('that nobody samples is in no trace', async () => {
+    await deliver('not traced');
+    // One that is traced comes behind it on the same path: that alone, and the batches that it is in, are exported.
+    const { traceId } = await trace(() => deliver('traced'));
+    await collector.until((all) => {
+      const batches = all.filter(({ links }) => links.some((link) => link.traceId === traceId));
+      const family = new Set([traceId, ...batches.map((span) => span.traceId)]);
+      const isThere = named(all, 'history', 'history apply').length === 1;
+      return isThere && all.every((span) => family.has(span.traceId)) ? true : undefined;
+    });
+  });
+
+  test('is one trace from its sending to its last delivery, over both realtime nodes', async () => {
+    const { traceId, spanId } = await trace(() => deliver('traced again'));
+    // Sockets are spread over the nodes; six of them are on both, but for one chance in 64, and alice's too.
+    const spans = await wholeTrace(traceId, [
+      'realtime message:send',
+      'messaging message.send',
+      'messaging parley.events publish',
+      'history history apply',
+      'notification notification apply',
+      'realtime deliver message.created',
+      'realtime deliver message.created',
+    ]);
+    const [sent] = named(spans, 'realtime', 'message:send');
+    const [command] = named(spans, 'messaging', 'message.send');
+    const [published] = named(spans, 'messaging', 'parley.events publish');
+    const [applied] = named(spans, 'history', 'history apply');
+    const [told] = named(spans, 'notification', 'notification apply');
+    const delivered = named(spans, 'realtime', 'deliver message.created');
+    expect(sent?.parentSpanId).toBe(spanId);
+    expect(command?.parentSpanId).toBe(sent?.spanId);
+    expect(published?.parentSpanId).toBe(command?.spanId);
+    for (const span of [applied, told, ...delivered]) expect(span?.parentSpanId).toBe(published?.spanId);
+    expect(new Set(delivered.map(({ resource }) => resource['service.instance.id'])).size).toBe(2);
+    const sockets = delivered.map(({ attributes }) => Number(attributes['parley.sockets']));
+    expect(sockets.reduce((sum, count) => sum + count)).toBe(bobs.length + 1);
+    expect(command?.events).toEqual(['append begins', 'stored']);
+
+    // The append served others too: a trace of its own, linked in both directions.
+    const commit = await collector.until((all) =>
+      all.find(
+        ({ name, links }) => name === 'log append' && links.some((link) => link.spanId === command?.spanId),
+      ),
+    );
+    expect(commit.parentSpanId).toBeUndefined();
+    expect(command?.links).toMatchObject([{ traceId: commit.traceId, spanId: commit.spanId }]);
+    expect(applied?.links).toHaveLength(1);
+  });
+
+  test('sent over HTTP goes the same way', async () => {
+    const { traceId, spanId } = await trace(() =>
+      alice.client.api.sendMessage({
+        params: { conversationId },
+        body: { clientMessageId: crypto.randomUUID(), body: 'by HTTP' },
+      }),
+    );
+    const spans = await wholeTrace(traceId, [
+      'messaging POST /v1/conversations/:conversationId/messages',
+      'messaging message.send',
+      'messaging parley.events publish',
+      'history history apply',
+      'notification notification apply',
+      'realtime deliver message.created',
+      'realtime deliver message.created',
+    ]);
+    const [request] = spans.filter(({ name }) => name.startsWith('POST '));
+    expect(request).toMatchObject({ service: 'messaging', parentSpanId: spanId });
+    expect(named(spans, 'messaging', 'message.send')[0]?.parentSpanId).toBe(request?.spanId);
+  });
+
+  test('is delivered all the same while the collector is away', async () => {
+    collector.status = 503;
+    await trace(() => deliver('without a collector'));
+    collector.status = 200;
+  });
+});
