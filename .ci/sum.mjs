@@ -1,14 +1,15 @@
-// `sum.mjs FOLDER TESTS CHECKS`: adds up what the tests and the checks wrote to FOLDER and prints the last line of
-// .ci/run. TESTS and CHECKS are their exit codes: a part that failed without counting a failure (a suite that could
-// not be loaded, a build that broke) counts as one.
+// `sum.mjs FOLDER TESTS MONITORING CHECKS`: adds up what the tests and the checks wrote to FOLDER and prints the last
+// line of .ci/run. The others are exit codes: the trial of the monitoring counts as one check, and a part that failed
+// without counting a failure (a suite that could not be loaded, a build that broke) counts as one.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const [folder, testsCode, checksCode] = process.argv.slice(2);
+const [folder, testsCode, monitoringCode, checksCode] = process.argv.slice(2);
 const tests = read('tests.json');
 const checks = read('checks.json');
 const parts = [
   { passed: tests?.numPassedTests, failed: tests?.numFailedTests, code: testsCode },
+  { passed: monitoringCode === '0' ? 1 : 0, failed: 0, code: monitoringCode },
   { passed: checks?.passed, failed: checks?.failed, code: checksCode },
 ];
 let passed = 0;

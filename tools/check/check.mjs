@@ -31,6 +31,8 @@ function holds(name) {
   });
   const seconds = ((performance.now() - begin) / 1000).toFixed(0);
   console.log(`  ${status === 0 ? 'ok    ' : 'FAILED'} ${name} (${seconds} s)`);
+  for (const line of (stdout ?? '').split('\n').filter((one) => one.startsWith('SKIPPED')))
+    console.log(`         ${line}`);
   if (status !== 0) console.log(`${stdout ?? ''}${stderr ?? ''}${error?.message ?? ''}`);
   return status === 0;
 }

@@ -1,7 +1,14 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { type AppName, type Instance, type Scale, type Stack, startStack } from '@parley/tool-local';
+import {
+  type AppName,
+  type Instance,
+  type Scale,
+  type Stack,
+  type StackOptions,
+  startStack,
+} from '@parley/tool-local';
 
 const WORKSPACE = resolve(__dirname, '../../..');
 
@@ -13,6 +20,7 @@ export interface SystemOptions {
   gateways?: number;
   env?: Record<string, string>;
   envOf?: Partial<Record<AppName, Record<string, string>>>;
+  prometheus?: StackOptions['prometheus'];
   /** False leaves the directory, with data and logs, in place at the end. */
   isTemporary: boolean;
   say: (line: string) => void;
@@ -60,6 +68,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       ...(options.gateways ? { gateways: options.gateways } : {}),
       env: { ...WIDE_LIMITS.apps, ...options.env },
       ...(options.envOf ? { envOf: options.envOf } : {}),
+      ...(options.prometheus ? { prometheus: options.prometheus } : {}),
       servers: { onProgress: options.say },
       gateway: { env: WIDE_LIMITS.gateway },
       onStep: options.say,

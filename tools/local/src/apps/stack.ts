@@ -1,6 +1,9 @@
 import { ensureKeys, type KeyFiles } from '../keys';
+import { type Prometheus, startPrometheus } from '../servers/prometheus';
 import { type Servers, startServers, type StartServersOptions } from '../servers/servers';
+import { freePort } from '../system/ports';
 import { type Apps, type AppsSetup, startApps } from './apps';
+import { APPS } from './catalogue';
 import { type GatewayInstance, type GatewayOptions, renderGatewayConfig, startGateway } from './gateway';
 import type { Instance } from './instance';
 import { type LoadBalancer, startLoadBalancer, trustedIps } from './load-balancer';
@@ -19,6 +22,8 @@ export interface Stack {
   readonly loadBalancer?: LoadBalancer;
   /** Renders the gateways' configuration again, with the keys as they are now; the gateways watch it. */
   renderGateway(): Promise<void>;
+  /** Only where it was asked for. */
+  readonly prometheus?: Prometheus;
   /** Stops the doors, the apps and the servers, in that order. */
   stop(): Promise<void>;
 }
@@ -33,6 +38,8 @@ export interface StackOptions extends Pick<
   gateways?: number;
   /** Variables of docker/haproxy/haproxy.cfg besides addresses. */
   loadBalancer?: Record<string, string>;
+  /** Starts a Prometheus with the rules of docker/prometheus beside it all; `interval` of scrapes, e.g. `1s`. */
+  prometheus?: { interval?: string };
   /** Called as each step begins, and with the name of each process that is ready. */
   onStep?: (step: string) => void;
   onReady?: (name: string) => void;
@@ -67,7 +74,22 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const renderGateway = async (): Promise<void> =>
       void (await renderGatewayConfig(setup, apps, options.gateway));
     const doors = await startDoors(setup, config, options, started);
-    return { servers, keys, apps, ...doors, renderGateway, stop };
+    if (!options.prometheus) return { servers, keys, apps, ...doors, renderGateway, stop };
+    onStep('Starting Prometheus');
+    const prometheus = await startPrometheus({
+      ...options.prometheus,
+      dir: setup.dir,
+      workspace: setup.workspace,
+      port: await freePort(),
+      targets: {
+        ...Object.fromEntries(APPS.map((app) => [app, apps.of(app).map(({ port }) => `127.0.0.1:${port}`)])),
+        kong: doors.gateways.map(({ statusPort }) => `127.0.0.1:${statusPort}`),
+        rabbitmq: servers.rabbitmq.metricsAddress ? [servers.rabbitmq.metricsAddress] : [],
+      },
+      onProgress: onStep,
+    });
+    started.push(prometheus);
+    return { servers, keys, apps, ...doors, prometheus, renderGateway, stop };
   } catch (error) {
     await stop();
     throw error;

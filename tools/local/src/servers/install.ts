@@ -14,7 +14,21 @@ const POLICY_FILE = '/usr/sbin/policy-rc.d';
 export async function requireBinaries(onProgress: (line: string) => void): Promise<Binaries> {
   const before = findBinaries();
   if (before.found) return before.found;
-  const { missing } = before;
+  // What is installed for the tests comes whole: the load balancer too, which a machine can do without.
+  await installPackages(findHaproxy() ? before.missing : [...before.missing, 'haproxy'], onProgress);
+  const after = findBinaries();
+  if (after.found) return after.found;
+  throw new LocalError(
+    `apt-get ran, but these are still missing: ${after.missing.join(', ')}.`,
+    `Install them by hand, then start again:\n  ${command(after.missing)}`,
+  );
+}
+
+/**
+ * Installs system packages, where we may.
+ * @throws LocalError with the command to run where we may not, or where it fails.
+ */
+export async function installPackages(missing: string[], onProgress: (line: string) => void): Promise<void> {
   const rights = aptRights();
   if (!rights) {
     throw new LocalError(
@@ -23,14 +37,7 @@ export async function requireBinaries(onProgress: (line: string) => void): Promi
     );
   }
   onProgress(`Installing ${missing.join(', ')} with apt-get (one time)`);
-  // What is installed for the tests comes whole: the load balancer too, which a machine can do without.
-  await aptInstall(rights.prefix, findHaproxy() ? missing : [...missing, 'haproxy']);
-  const after = findBinaries();
-  if (after.found) return after.found;
-  throw new LocalError(
-    `apt-get ran, but these are still missing: ${after.missing.join(', ')}.`,
-    `Install them by hand, then start again:\n  ${command(after.missing)}`,
-  );
+  await aptInstall(rights.prefix, missing);
 }
 
 /** How apt-get may be called here: as root, through a sudo that asks nothing, or (undefined) not at all. */

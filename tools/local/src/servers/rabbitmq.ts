@@ -8,7 +8,7 @@ import type { RabbitServer } from './server';
 export interface RabbitPlan {
   /** The run directory; data goes to `<dir>/rabbitmq`. */
   dir: string;
-  ports: { amqp: number; management: number; distribution: number; epmd: number };
+  ports: { amqp: number; management: number; distribution: number; epmd: number; metrics: number };
   password: string;
   erlangCookie: string;
   programs: { rabbitmqServer: string; epmd: string };
@@ -20,14 +20,14 @@ const USER = 'parley';
 const START_TIMEOUT_MS = 120_000;
 
 /**
- * Prepares a private RabbitMQ with its management API. All four of its ports listen on 127.0.0.1 only; the Erlang
+ * Prepares a private RabbitMQ with its management API. All of its ports listen on 127.0.0.1 only; the Erlang
  * distribution port too, which RabbitMQ by itself opens to the network.
  */
 export function rabbitServer(plan: RabbitPlan): RabbitServer {
   const home = join(plan.dir, 'rabbitmq');
   mkdirSync(home, { recursive: true, mode: 0o700 });
   writeFileSync(join(home, 'rabbitmq.conf'), configuration(plan), { mode: 0o600 });
-  writeFileSync(join(home, 'enabled_plugins'), '[rabbitmq_management].\n');
+  writeFileSync(join(home, 'enabled_plugins'), '[rabbitmq_management,rabbitmq_prometheus].\n');
   const cookie = join(home, '.erlang.cookie');
   if (!existsSync(cookie)) writeFileSync(cookie, plan.erlangCookie, { mode: 0o400 });
   const env = environment(plan, home);
@@ -60,6 +60,7 @@ export function rabbitServer(plan: RabbitPlan): RabbitServer {
         ? `amqp://${USER}:${plan.password}@127.0.0.1:${plan.ports.amqp}`
         : `amqps://${USER}:${plan.password}@localhost:${plan.ports.amqp}`,
     managementUrl,
+    metricsAddress: `127.0.0.1:${plan.ports.metrics}`,
     managed: true,
     get pid() {
       return broker.pid;
@@ -99,6 +100,8 @@ function configuration(plan: RabbitPlan): string {
     ...listeners(plan),
     'management.tcp.ip = 127.0.0.1',
     `management.tcp.port = ${ports.management}`,
+    'prometheus.tcp.ip = 127.0.0.1',
+    `prometheus.tcp.port = ${ports.metrics}`,
     `default_user = ${USER}`,
     `default_pass = ${password}`,
     'disk_free_limit.absolute = 50MB',

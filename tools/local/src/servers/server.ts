@@ -26,6 +26,8 @@ export type ServerName = 'postgres' | 'redis' | 'rabbitmq' | 'mongodb';
 export interface RabbitServer extends Server {
   /** Base URL of the management API with credentials, e.g. to create virtual hosts. */
   readonly managementUrl: string;
+  /** `host:port` of its metrics; undefined for a server that was given. */
+  readonly metricsAddress?: string;
 }
 
 export interface MongoServer extends Server {

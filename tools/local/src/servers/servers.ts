@@ -113,6 +113,7 @@ async function prepareServers(dir: string, options: StartServersOptions): Promis
             management: await portOf('management'),
             distribution: await portOf('distribution'),
             epmd: await portOf('epmd'),
+            metrics: await portOf('metrics'),
           },
           password: passwords.rabbitmq,
           erlangCookie: passwords.erlangCookie,

@@ -72,6 +72,7 @@ async function start(
       scale: options.scale,
       servers: { given: givenServers(process.env), onProgress: (line) => progress.step(line) },
       gateway: { port: options.port },
+      ...(options.monitor ? { prometheus: {} } : {}),
       signal: interrupted,
       onStep: (step) => progress.step(step),
       onReady: (name) => progress.detail(`${name} is ready`),
@@ -98,7 +99,7 @@ async function runUntil(
     if (typeof tookMs !== 'number') return;
     progress.step(`It arrived after ${Math.round(tookMs)} ms`);
     writeRunning(dir, { url: stack.gateway.url, logins });
-    greet(stack.gateway.port, logins);
+    greet(stack.gateway.port, logins, stack.prometheus?.url);
     const say = (line: string): void => progress.step(line);
     const watched = [...stack.apps.instances, stack.gateway];
     void Promise.all(watched.map((instance) => supervise(instance, () => stopping, say)));
@@ -120,11 +121,12 @@ function onInterrupt(): AbortSignal {
   return controller.signal;
 }
 
-function greet(port: number, logins: DemoLogin[]): void {
+function greet(port: number, logins: DemoLogin[], prometheusUrl?: string): void {
   const lines = [
     '',
     `parley is at http://localhost:${port}`,
     ...logins.map(({ username, password }) => `  login ${username.padEnd(5)}  password ${password}`),
+    ...(prometheusUrl ? [`  Prometheus ${prometheusUrl}/alerts`] : []),
     '',
     'Try next:',
     '  npm run chat -- --as alice     and, in a second terminal, --as bob',

@@ -1,13 +1,14 @@
 import { parseOptions } from './options';
 
 test('without arguments everything runs once, behind port 8000', () => {
-  expect(parseOptions([])).toEqual({ port: 8000, scale: {} });
+  expect(parseOptions([])).toEqual({ port: 8000, scale: {}, monitor: false });
 });
 
 test('--scale names apps and numbers', () => {
-  expect(parseOptions(['--scale', 'realtime=2,messaging=3', '--port=9000'])).toEqual({
+  expect(parseOptions(['--scale', 'realtime=2,messaging=3', '--port=9000', '--monitor'])).toEqual({
     port: 9000,
     scale: { realtime: 2, messaging: 3 },
+    monitor: true,
   });
 });
 

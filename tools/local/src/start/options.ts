@@ -6,11 +6,14 @@ export interface StartOptions {
   /** Of the gateway. */
   port: number;
   scale: Scale;
+  /** A Prometheus beside it. */
+  monitor: boolean;
 }
 
-export const USAGE = `npm start -- [--port N] [--scale APP=N,APP=N]
+export const USAGE = `npm start -- [--port N] [--scale APP=N,APP=N] [--monitor]
   --port   port of the gateway on 127.0.0.1 (default 8000)
   --scale  how many instances of an app, e.g. realtime=2,messaging=2; one where nothing is said
+  --monitor  starts a Prometheus too, with the rules and alerts that Docker and Kubernetes use
 Apps: ${APPS.join(', ')}.
 Running servers are used when DATABASE_URL, REDIS_URL and AMQP_URL name them.`;
 
@@ -22,14 +25,15 @@ export function parseOptions(args: string[]): StartOptions | undefined {
   if (values.help) return undefined;
   const port = Number(values.port);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) throw wrong(`--port ${values.port} is no port.`);
-  return { port, scale: parseScale(values.scale ?? '') };
+  return { port, scale: parseScale(values.scale ?? ''), monitor: values.monitor };
 }
 
-function read(args: string[]): { port: string; scale?: string; help?: boolean } {
+function read(args: string[]): { port: string; scale?: string; monitor: boolean; help?: boolean } {
   try {
     const options = {
       port: { type: 'string', default: '8000' },
       scale: { type: 'string' },
+      monitor: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h' },
     } as const;
     return parseArgs({ args, options }).values;

@@ -1,0 +1,65 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+interface Answer<T> {
+  status: 'success' | 'error';
+  error?: string;
+  data: T;
+}
+
+interface Matrix {
+  result: { values: [number, string][] }[];
+}
+
+interface RuleGroups {
+  groups: { rules: { name: string; health: 'ok' | 'err' | 'unknown'; lastError?: string }[] }[];
+}
+
+/** A running Prometheus, asked over its HTTP interface. */
+export class PrometheusQueries {
+  constructor(private readonly url: string) {}
+
+  /**
+   * Series of an expression that had a number (not NaN) at some second between two moments, in ms.
+   * @throws Error with Prometheus' own words when it refuses the expression
+   */
+  async seriesWithData(expr: string, from: number, to: number): Promise<number> {
+    const range = new URLSearchParams({
+      query: expr,
+      start: String(from / 1000),
+      end: String(to / 1000),
+      step: '1',
+    });
+    const { result } = await this.ask<Matrix>(`query_range?${range}`);
+    return result.filter(({ values }) => values.some(([, value]) => value !== 'NaN')).length;
+  }
+
+  /** Rules that Prometheus could not evaluate, as `name: error`. Waits until it has tried each. */
+  async failedRules(): Promise<string[]> {
+    for (;;) {
+      const { groups } = await this.ask<RuleGroups>('rules');
+      const rules = groups.flatMap((group) => group.rules);
+      if (rules.every(({ health }) => health !== 'unknown'))
+        return rules
+          .filter(({ health }) => health === 'err')
+          .map((rule) => `${rule.name}: ${rule.lastError}`);
+      await delay(500);
+    }
+  }
+
+  /** Targets that could not be scraped, as `job instance: error`. */
+  async deadTargets(): Promise<string[]> {
+    const { activeTargets } = await this.ask<{
+      activeTargets: { labels: { job: string; instance: string }; health: string; lastError: string }[];
+    }>('targets?state=active');
+    return activeTargets
+      .filter(({ health }) => health !== 'up')
+      .map(({ labels, lastError }) => `${labels.job} ${labels.instance}: ${lastError}`);
+  }
+
+  private async ask<T>(path: string): Promise<T> {
+    const response = await fetch(`${this.url}/api/v1/${path}`, { signal: AbortSignal.timeout(10_000) });
+    const answer = (await response.json()) as Answer<T>;
+    if (answer.status !== 'success') throw new Error(answer.error);
+    return answer.data;
+  }
+}
