@@ -25,7 +25,7 @@ export async function workload(system: System, say: (line: string) => void): Pro
   const people = await Promise.all(
     ['alice', 'bob', 'carol', 'dave'].map((name) => signUp(gateway.url, name, password)),
   );
-  const talk = await startTalk(people);
+  const talk = await startTalk(people, gateway.url, password);
   try {
     await changes(gateway.url, people[1]!, password);
     await mistakes(gateway.url, people[0]!, password);
@@ -65,7 +65,11 @@ async function signUp(url: string, name: string, password: string): Promise<Some
 }
 
 /** Ten messages a second in a group, with all that goes along; the last of them is offline every other second. */
-async function startTalk(people: Someone[]): Promise<{ stop(): Promise<void> }> {
+async function startTalk(
+  people: Someone[],
+  gatewayUrl: string,
+  password: string,
+): Promise<{ stop(): Promise<void> }> {
   const [first, second, third, last] = people.map(({ client }) => client) as [
     ParleyClient,
     ParleyClient,
@@ -88,6 +92,7 @@ async function startTalk(people: Someone[]): Promise<{ stop(): Promise<void> }> 
       third.markRead(id);
       await ask(() => first.api.listMessages({ params: { conversationId: id }, query: { limit: 10 } }));
       await ask(() => third.api.listNotifications({ query: { limit: 10 } }));
+      if (round % 20 === 17) await ask(() => visit(gatewayUrl, people[1]!.username, password));
       if (round % 20 === 7) await ask(() => third.api.updateMe({ body: { displayName: `round ${round}` } }));
       if (round % 10 === 0) last.disconnect();
       if (round % 10 === 5) void last.connect().catch(() => undefined);
@@ -102,6 +107,13 @@ async function startTalk(people: Someone[]): Promise<{ stop(): Promise<void> }> 
       unwatch();
     },
   };
+}
+
+/** Another program of the same person looks in and goes. */
+async function visit(url: string, login: string, password: string): Promise<void> {
+  const client = new ParleyClient({ url });
+  await client.login({ login, password });
+  await client.logout();
 }
 
 /** Somebody takes another name, and ends the session of a device that is connected. */
