@@ -1,6 +1,7 @@
-// `sum.mjs FOLDER TESTS MONITORING CHECKS`: adds up what the tests and the checks wrote to FOLDER and prints the last
-// line of .ci/run. The others are exit codes: the trial of the monitoring counts as one check, and a part that failed
-// without counting a failure (a suite that could not be loaded, a build that broke) counts as one.
+// `sum.mjs FOLDER TESTS MONITORING CHECKS`: adds up what the tests and the checks wrote to FOLDER, and prints the names of
+// suites that were skipped and the last line of .ci/run. The others are exit codes: the trial of the monitoring counts as
+// one check, and a part that failed without counting a failure (a suite that could not be loaded, a build that broke)
+// counts as one.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -18,7 +19,13 @@ for (const part of parts) {
   passed += part.passed ?? 0;
   failed += part.failed || (part.code === '0' ? 0 : 1);
 }
-console.log(`${passed} passed, ${failed} failed`);
+const skipped = (tests?.testResults ?? []).flatMap(({ assertionResults }) =>
+  assertionResults
+    .filter(({ status }) => status === 'pending')
+    .map(({ ancestorTitles }) => ancestorTitles[0]),
+);
+for (const suite of new Set(skipped)) console.log(`NOT TESTED: ${suite}`);
+console.log(`${passed} passed, ${failed} failed${skipped.length > 0 ? `, ${skipped.length} skipped` : ''}`);
 process.exit(failed > 0 || passed === 0 ? 1 : 0);
 
 function read(name) {

@@ -67,9 +67,9 @@ function build() {
 }
 
 /**
- * Runs a Node program of this workspace in our place: same terminal, same signals, same exit code.
+ * Runs a Node program of this workspace in our place: same terminal, same signals, same exit code. `atEnd` is called after it.
  */
-export function become(program, args, env = {}) {
+export function become(program, args, env = {}, atEnd = () => undefined) {
   const child = spawn(process.execPath, [join(workspace, program), ...args], {
     cwd: workspace,
     stdio: 'inherit',
@@ -79,7 +79,10 @@ export function become(program, args, env = {}) {
   process.on('SIGINT', () => undefined);
   process.on('SIGTERM', () => child.kill('SIGTERM'));
   process.on('SIGHUP', () => child.kill('SIGHUP'));
-  child.on('exit', (code, signal) => process.exit(code ?? (signal ? 1 : 0)));
+  child.on('exit', (code, signal) => {
+    atEnd();
+    process.exit(code ?? (signal ? 1 : 0));
+  });
 }
 
 function run(command, args) {

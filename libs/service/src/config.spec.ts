@@ -42,10 +42,13 @@ test('the chosen message store needs its address', () => {
   expect(() => loadConfig(store, {})).toThrow('DATABASE_URL: is required');
   const MESSAGE_STORE = 'mongodb';
   expect(() => loadConfig(store, { DATABASE_URL, MESSAGE_STORE })).toThrow('MONGODB_URL: is required');
-  for (const MONGODB_URL of ['localhost', 'mongodb://secret@localhost', 'mongodb://localhost/?x=1'])
-    expect(() => loadConfig(store, { MESSAGE_STORE, MONGODB_URL })).toThrow(
-      'MONGODB_URL: must be a mongodb://',
-    );
+  for (const [MONGODB_URL, problem] of [
+    ['localhost', 'must be a mongodb:// address'],
+    ['mongodb://secret@localhost', 'must name a database'],
+    ['mongodb://localhost/?tls=true', 'must name a database'],
+    ['mongodb://localhost/parley?tlsInsecure=true', 'tlsInsecure=true is not supported'],
+  ] as const)
+    expect(() => loadConfig(store, { MESSAGE_STORE, MONGODB_URL })).toThrow(`MONGODB_URL: ${problem}`);
   const MONGODB_URL = 'mongodb://app:secret@one,two:27017/parley?replicaSet=parley';
   expect(loadConfig(store, { MESSAGE_STORE, MONGODB_URL })).toMatchObject({ MESSAGE_STORE, MONGODB_URL });
 });

@@ -99,12 +99,13 @@ export const messageStoreConfig = z.object({
   /** Where messages are kept: `postgresql` or `mongodb`. */
   MESSAGE_STORE: z.enum(['postgresql', 'mongodb']).default('postgresql'),
   /** MongoDB with its database, `mongodb://user:password@host:port/database`; required where it is the store. */
-  MONGODB_URL: z
-    .string()
-    .regex(/^mongodb(\+srv)?:\/\/[^/]+\/[^/?]+/, 'must be a mongodb:// address that names a database')
+  MONGODB_URL: addressOf('MONGODB')
+    .regex(/:\/\/[^/]+\/[^/?]+/, 'must name a database')
     .optional(),
   /** Connections of one instance to MongoDB. */
   MONGODB_POOL_MAX: numberVariable(10, 1, 200),
+  ...tlsFilesOf('MONGODB'),
+  ...sharedTls,
 });
 export type MessageStoreConfig = z.infer<typeof messageStoreConfig>;
 

@@ -15,7 +15,7 @@ export interface Interruptible {
 
 /** Puts a line that can be cut and frozen before the server of `targetUrl`: an outage for one suite alone. */
 export async function interruptible(targetUrl: string): Promise<Interruptible> {
-  const target = new URL(targetUrl);
+  const target = firstHost(targetUrl);
   const sockets = new Set<Socket>();
   let frozen = false;
   let server: Server | undefined;
@@ -54,7 +54,7 @@ export async function interruptible(targetUrl: string): Promise<Interruptible> {
   };
 
   const port = await open(0);
-  const url = new URL(targetUrl);
+  const url = firstHost(targetUrl);
   url.hostname = '127.0.0.1';
   url.port = String(port);
   return {
@@ -71,4 +71,13 @@ export async function interruptible(targetUrl: string): Promise<Interruptible> {
     },
     close: cut,
   };
+}
+
+/** A MongoDB client that finds a replica set goes on to its members' own addresses, past the line, unless told not to. */
+function firstHost(targetUrl: string): URL {
+  const url = new URL(targetUrl.replace(/,[^/]*/, ''));
+  if (url.protocol !== 'mongodb:') return url;
+  url.searchParams.delete('replicaSet');
+  url.searchParams.set('directConnection', 'true');
+  return url;
 }

@@ -24,7 +24,7 @@ const made: string[] = [];
  */
 export function describeMongo(name: string, body: () => void): void {
   if (!findMongo(process.env)) {
-    describe.skip(`SKIPPED, no MongoDB here (${NO_MONGO.message}): ${name}`, body);
+    describe.skip(`SKIPPED, because ${NO_MONGO.message} ${name}`, body);
     return;
   }
   describe(name, () => {
@@ -37,10 +37,13 @@ export function describeMongo(name: string, body: () => void): void {
 /** A MongoDB database of one's own, empty. For suites inside `describeMongo`. */
 export async function testMongo(): Promise<TestMongo> {
   const { url: shared, kind } = await server();
-  const url = new URL(shared);
-  url.pathname = `/${freshName()}`;
-  made.push(url.href);
-  return { url: url.href, kind };
+  // Not by URL, which knows no list of hosts. Users are not of this database, so the address must say of which.
+  const [, before = shared, database = '', query = ''] =
+    /^(\w+(?:\+srv)?:\/\/[^/]+)\/([^?]*)\??(.*)$/.exec(shared) ?? [];
+  const authentication = /auth(Source|Mechanism)=/.test(query) ? '' : `&authSource=${database || 'admin'}`;
+  const url = `${before}/${freshName()}?${query}${authentication}`;
+  made.push(url);
+  return { url, kind };
 }
 
 let known: Promise<TestMongo> | undefined;
@@ -62,5 +65,6 @@ async function ask(): Promise<TestMongo> {
 }
 
 async function dropAll(): Promise<void> {
-  for (const url of made.splice(0)) await withMongo(url, (client) => client.db().dropDatabase(), 60_000);
+  for (const url of made.splice(0))
+    await withMongo(url, (client) => client.db().dropDatabase(), { timeoutMs: 60_000 });
 }

@@ -1,4 +1,4 @@
-import { instancesOf, startSystem, type System } from '@parley/tool-load';
+import { instancesOf, startSystem, storeOf, type System } from '@parley/tool-load';
 import { LocalError } from '@parley/tool-local';
 import { type Plant, plantBug, plantedKind } from './fault/plant';
 import { runRound, type Stage } from './fault/round';
@@ -23,6 +23,7 @@ async function main(): Promise<void> {
     name: 'faults',
     scale: options.scale,
     gateways: options.balanced ? 2 : 1,
+    store: options.store,
     isTemporary: !options.keep,
     say,
   });
@@ -30,7 +31,7 @@ async function main(): Promise<void> {
   try {
     const outcomes = await Promise.race([runAll(options, system), interruption()]);
     if (!outcomes) return;
-    process.stdout.write(`\n${report(outcomes)}\n`);
+    process.stdout.write(`\nMessages are kept in ${storeOf(system)}\n${report(outcomes)}\n`);
     process.exitCode = (options.plant ? wasFound(options.plant, outcomes) : outcomes.every(isGood)) ? 0 : 1;
   } finally {
     say('Stopping');

@@ -4,14 +4,16 @@ import { parseOptions } from './options';
 describe('parseOptions', () => {
   it('strikes with everything, at two instances of messaging and realtime, where nothing is said', () => {
     const options = parseOptions([]);
-    expect(options?.faults).toBe(faults);
+    expect(options?.faults).toEqual(faults.filter(({ store }) => store === undefined));
+    expect(options?.store).toBe('postgresql');
     expect(options?.scale).toEqual({ messaging: 2, realtime: 2 });
   });
 
   it('takes single faults, by names that are all different', () => {
     const slugs = faults.map(slugOf);
     expect(new Set(slugs).size).toBe(faults.length);
-    for (const slug of slugs) expect(parseOptions(['--only', slug])?.faults.map(slugOf)).toEqual([slug]);
+    for (const slug of slugs)
+      expect(parseOptions(['--store', 'mongodb', '--only', slug])?.faults.map(slugOf)).toEqual([slug]);
     expect(parseOptions(['--only', 'kill-messaging,stop-redis'])?.faults).toHaveLength(2);
   });
 
@@ -27,6 +29,8 @@ describe('parseOptions', () => {
 
   it.each([
     ['--only', 'earthquake'],
+    ['--only', 'kill-mongodb'],
+    ['--store', 'paper'],
     ['--plant', 'tree'],
     ['--duration', 'long'],
     ['--what', 'x'],

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
-import { parseScale } from '@parley/tool-load';
-import { LocalError, type Scale } from '@parley/tool-local';
+import { parseScale, parseStore } from '@parley/tool-load';
+import { LocalError, type MessageStore, type Scale } from '@parley/tool-local';
 import { balancedFaults, type Fault, faults, slugOf } from './fault/faults';
 import { type Plant, plants } from './fault/plant';
 
@@ -10,6 +10,7 @@ export interface FaultOptions {
   /** Two gateways behind the load balancer. */
   balanced: boolean;
   scale: Scale;
+  store: MessageStore;
   seed: number;
   plant?: Plant;
   keep: boolean;
@@ -20,6 +21,7 @@ export const USAGE = `npm run faults -- [options]
   --balanced        two gateways behind HAProxy; the faults are ${balancedFaults.map(slugOf).join(', ')}
   --duration S      seconds of load before each fault and after each recovery (default 5)
   --scale APP=N,…   instances (default messaging=2,realtime=2)
+  --store NAME      where messages are kept: postgresql (default) or mongodb
   --seed N          of the course of the load (default: another one each time)
   --plant BUG       damage the view (${plants.join(', ')}) and demand that the check finds it
   --keep            leave the temporary directory with data and logs in place`;
@@ -28,7 +30,8 @@ export const USAGE = `npm run faults -- [options]
 export function parseOptions(args: string[]): FaultOptions | undefined {
   const values = read(args);
   if (values.help) return undefined;
-  const all = values.balanced ? balancedFaults : faults;
+  const store = parseStore(values.store);
+  const all = (values.balanced ? balancedFaults : faults).filter((one) => !one.store || one.store === store);
   const plant = plants.find((one) => one === values.plant);
   if (values.plant !== undefined && !plant) throw new LocalError(`--plant: no "${values.plant}".`, USAGE);
   return {
@@ -36,6 +39,7 @@ export function parseOptions(args: string[]): FaultOptions | undefined {
     balanced: values.balanced,
     durationMs: number(values.duration, '--duration') * 1000,
     scale: parseScale(values.scale),
+    store,
     seed: values.seed === undefined ? Date.now() % 1_000_000 : number(values.seed, '--seed'),
     ...(plant ? { plant } : {}),
     keep: values.keep,
@@ -47,6 +51,7 @@ function read(args: string[]) {
     only: { type: 'string' },
     duration: { type: 'string', default: '5' },
     scale: { type: 'string', default: 'messaging=2,realtime=2' },
+    store: { type: 'string', default: 'postgresql' },
     seed: { type: 'string' },
     plant: { type: 'string' },
     balanced: { type: 'boolean', default: false },

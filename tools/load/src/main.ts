@@ -6,7 +6,7 @@ import { type BenchOptions, parseOptions, USAGE } from './options';
 import { report } from './report/report';
 import { table } from './report/table';
 import { runScenario, type ScenarioResult, type Target } from './scenario/run';
-import { pidsOf, startSystem, type System } from './system';
+import { pidsOf, startSystem, storeOf, type System } from './system';
 import { registerPeople } from './world/people';
 import { AccessTokens } from './world/tokens';
 
@@ -26,6 +26,7 @@ async function main(): Promise<void> {
   const system = await startSystem({
     name: 'bench',
     scale: options.scale,
+    store: options.store,
     isTemporary: !options.keep,
     say,
     ...(options.profile
@@ -35,7 +36,9 @@ async function main(): Promise<void> {
   try {
     const results = await Promise.race([runAll(options, system, inspectPort), interruption()]);
     if (!results) return;
-    process.stdout.write(`\n${report(results, options.scenarios)}\n`);
+    process.stdout.write(
+      `\nMessages are kept in ${storeOf(system)}\n${report(results, options.scenarios)}\n`,
+    );
     if (options.json) writeFileSync(options.json, `${JSON.stringify(results, null, 2)}\n`);
     if (results.some(({ violations }) => violations.length > 0)) process.exitCode = 1;
   } finally {

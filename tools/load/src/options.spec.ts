@@ -15,17 +15,28 @@ describe('parseOptions', () => {
       users: 400,
       durationMs: 15_000,
       warmUpMs: 5_000,
+      store: 'postgresql',
       keep: false,
     });
   });
 
   it('takes what is said', () => {
-    const args = ['--scenario', 'pairs', '--door=realtime', '--users', '8', '--profile', 'realtime'];
+    const args = [
+      '--scenario',
+      'pairs',
+      '--door=realtime',
+      '--users',
+      '8',
+      '--profile',
+      'realtime',
+      '--store=mongodb',
+    ];
     const options = parseOptions([...args, '--scale', 'realtime=2,messaging=3']);
     expect(options).toMatchObject({
       doors: ['realtime'],
       users: 8,
       profile: 'realtime',
+      store: 'mongodb',
       scale: { realtime: 2, messaging: 3 },
     });
     expect(options?.scenarios).toHaveLength(1);
@@ -37,6 +48,7 @@ describe('parseOptions', () => {
     ['--users', 'many'],
     ['--duration', '0'],
     ['--profile', 'database'],
+    ['--store', 'paper'],
     ['--what', 'x'],
   ])('refuses %s %s', (option, value) => {
     expect(() => parseOptions([option, value])).toThrow();

@@ -1,5 +1,12 @@
 import { parseArgs } from 'node:util';
-import { APPS, type AppName, LocalError, type Scale } from '@parley/tool-local';
+import {
+  APPS,
+  type AppName,
+  LocalError,
+  MESSAGE_STORES,
+  type MessageStore,
+  type Scale,
+} from '@parley/tool-local';
 import { type Scenario, scenarios } from './scenario/scenario';
 
 export const doors = ['realtime', 'gateway'] as const;
@@ -12,6 +19,7 @@ export interface BenchOptions {
   durationMs: number;
   warmUpMs: number;
   scale: Scale;
+  store: MessageStore;
   /** Write the results there too, as JSON. */
   json?: string;
   /** Profile this app during each measured window. */
@@ -26,6 +34,7 @@ export const USAGE = `npm run bench -- [options]
   --duration S       seconds measured of each scenario (default 15)
   --warm-up S        seconds before that (default 5)
   --scale APP=N,…    several instances of an app
+  --store NAME       where messages are kept: postgresql (default) or mongodb
   --json FILE        write the results there too
   --profile APP      show where the CPU time of this app goes
   --keep             leave the temporary directory with data, logs and profiles in place`;
@@ -43,6 +52,7 @@ export function parseOptions(args: string[]): BenchOptions | undefined {
     durationMs: count(values.duration, '--duration', 1) * 1000,
     warmUpMs: count(values['warm-up'], '--warm-up', 0) * 1000,
     scale: parseScale(values.scale),
+    store: parseStore(values.store),
     ...(values.json ? { json: values.json } : {}),
     ...(values.profile ? { profile: oneOf(values.profile, APPS, (one) => one, '--profile') } : {}),
     keep: values.keep,
@@ -57,6 +67,7 @@ function read(args: string[]) {
     duration: { type: 'string', default: '15' },
     'warm-up': { type: 'string', default: '5' },
     scale: { type: 'string', default: '' },
+    store: { type: 'string', default: 'postgresql' },
     json: { type: 'string' },
     profile: { type: 'string' },
     keep: { type: 'boolean', default: false },
@@ -80,6 +91,11 @@ export function parseScale(text: string): Scale {
         return [oneOf(name, APPS, (one) => one, '--scale'), count(number, '--scale', 1)];
       }),
   );
+}
+
+/** @throws LocalError for any other word. */
+export function parseStore(text: string): MessageStore {
+  return oneOf(text, MESSAGE_STORES, (one) => one, '--store');
 }
 
 function names(text: string, option: string): string[] {

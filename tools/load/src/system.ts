@@ -3,7 +3,10 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import {
   type AppName,
+  type GivenServers,
+  givenServers,
   type Instance,
+  type MessageStore,
   type Scale,
   type Stack,
   type StackOptions,
@@ -18,6 +21,8 @@ export interface SystemOptions {
   scale?: Scale;
   /** With two or more HAProxy stands in front of them. */
   gateways?: number;
+  /** Where messages are kept; postgresql where nothing is said. */
+  store?: MessageStore;
   env?: Record<string, string>;
   envOf?: Partial<Record<AppName, Record<string, string>>>;
   prometheus?: StackOptions['prometheus'];
@@ -69,7 +74,11 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       env: { ...WIDE_LIMITS.apps, ...options.env },
       ...(options.envOf ? { envOf: options.envOf } : {}),
       ...(options.prometheus ? { prometheus: options.prometheus } : {}),
-      servers: { onProgress: options.say },
+      servers: {
+        onProgress: options.say,
+        ...(options.store ? { store: options.store } : {}),
+        given: mongoOnly(process.env),
+      },
       gateway: { env: WIDE_LIMITS.gateway },
       onStep: options.say,
     });
@@ -89,6 +98,18 @@ export function instancesOf({ apps, gateways, loadBalancer }: Stack): Instance[]
   return [...apps.instances, ...gateways, ...(loadBalancer ? [loadBalancer] : [])];
 }
 
+/** What runs already is left alone, but for a MongoDB, which cannot be started everywhere. */
+function mongoOnly(env: NodeJS.ProcessEnv): GivenServers {
+  const { mongodbUrl, tls } = givenServers(env);
+  return { ...(mongodbUrl ? { mongodbUrl } : {}), ...(tls ? { tls } : {}) };
+}
+
+/** The store as reports name it. */
+export function storeOf({ servers: { mongodb } }: Stack): string {
+  if (!mongodb) return 'PostgreSQL';
+  return mongodb.kind === 'ferretdb' ? 'FerretDB over PostgreSQL, in place of MongoDB' : 'MongoDB';
+}
+
 /** The ids of all server processes, by the name under which their cost is reported. */
 export function pidsOf({ apps, gateway, servers }: Stack): Map<string, number[]> {
   const pids = new Map<string, number[]>();
@@ -97,6 +118,6 @@ export function pidsOf({ apps, gateway, servers }: Stack): Map<string, number[]>
   };
   for (const instance of apps.instances) add(instance.app, instance.pid);
   add('gateway', gateway.pid);
-  for (const name of ['postgres', 'redis', 'rabbitmq'] as const) add(name, servers[name].pid);
+  for (const name of ['postgres', 'redis', 'rabbitmq', 'mongodb'] as const) add(name, servers[name]?.pid);
   return pids;
 }

@@ -15,7 +15,13 @@ import (
 
 func main() {
 	server, err := ferretdb.New(&ferretdb.Config{
-		Listener:      ferretdb.ListenerConfig{TCP: os.Getenv("FERRETDB_LISTEN_ADDR")},
+		Listener: ferretdb.ListenerConfig{
+			TCP:         os.Getenv("FERRETDB_LISTEN_ADDR"),
+			TLS:         os.Getenv("FERRETDB_LISTEN_TLS"),
+			TLSCertFile: os.Getenv("FERRETDB_LISTEN_TLS_CERT_FILE"),
+			TLSKeyFile:  os.Getenv("FERRETDB_LISTEN_TLS_KEY_FILE"),
+			TLSCAFile:   os.Getenv("FERRETDB_LISTEN_TLS_CA_FILE"),
+		},
 		Handler:       "postgresql",
 		PostgreSQLURL: os.Getenv("FERRETDB_POSTGRESQL_URL"),
 		// It logs every refused command, and refusals, such as of a second row at a position, are our daily work.

@@ -21,9 +21,15 @@ export { requireBinaries } from './servers/install';
 export { type GivenServers, givenServers } from './servers/given';
 export { findMongo, type MongoSource, NO_MONGO } from './servers/mongodb/source';
 export { kindOfMongo, type MongoKind, withMongo } from './servers/mongodb/probe';
-export { mongoServer } from './servers/mongodb/start';
+export { mongoServer, prepareMongo } from './servers/mongodb/start';
 export { type RedisPlan, redisServer } from './servers/redis';
-export { type Servers, startServers, type StartServersOptions } from './servers/servers';
+export {
+  MESSAGE_STORES,
+  type MessageStore,
+  type Servers,
+  startServers,
+  type StartServersOptions,
+} from './servers/servers';
 export type { MongoServer, RabbitServer, Server, ServerName } from './servers/server';
 export { LocalError } from './system/local-error';
 export { freePort, isPortFree } from './system/ports';

@@ -1,7 +1,9 @@
+import type { ConnectionOptions } from 'node:tls';
 import type { Connection, ConnectOptions } from 'mongoose';
 import { databaseTimeouts } from '../database';
 import { isBackingServiceAway } from '../errors';
 import { getLogger } from '../logging';
+import { tlsFailure } from '../tls/failure';
 import type { MongoMigration } from './migrations';
 
 const log = getLogger('MongoDB');
@@ -9,6 +11,8 @@ const log = getLogger('MongoDB');
 export interface MongoSettings {
   /** Names the database too. */
   url: string;
+  /** For an encrypted connection: `clientTls('MONGODB', config)`. */
+  tls?: ConnectionOptions;
   /** The app that connects. Its collections' names begin with it, so that apps may share one database. */
   app: string;
   migrations: readonly MongoMigration[];
@@ -24,9 +28,10 @@ const retryMs = 1000;
  * weaken that. Bounded like PostgreSQL, so that a dead or frozen server fails a request within 2 s; for the same
  * reason the driver repeats nothing by itself: those who call know whether and how long to try again.
  */
-export function mongoOptions({ app, poolMax = 10 }: Pick<MongoSettings, 'app' | 'poolMax'>): ConnectOptions {
+export function mongoOptions({ app, poolMax = 10, tls }: MongoSettings): ConnectOptions {
   return {
     appName: `parley-${app}`,
+    ...(tls && ({ tls: true, ...tls } as ConnectOptions)),
     maxPoolSize: poolMax,
     serverSelectionTimeoutMS: databaseTimeouts.connectMs,
     waitQueueTimeoutMS: databaseTimeouts.connectMs,
@@ -62,8 +67,17 @@ export async function patiently<T>(attempt: () => Promise<T>, deadlineMs: number
       return await attempt();
     } catch (error) {
       if (!isBackingServiceAway(error) || Date.now() > deadlineMs) throw error;
-      log.info({ err: error }, 'MongoDB is not up yet.');
+      log.info({ err: error, why: whyTls(error) }, 'MongoDB is not up yet.');
       await new Promise((resolve) => setTimeout(resolve, retryMs));
     }
   }
+}
+
+/** The driver wraps what went wrong, several times. */
+function whyTls(error: unknown): string | undefined {
+  for (let cause = error; cause; cause = (cause as { cause?: unknown }).cause) {
+    const why = tlsFailure(cause);
+    if (why) return why;
+  }
+  return undefined;
 }

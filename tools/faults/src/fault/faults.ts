@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Instance, Server } from '@parley/tool-local';
+import type { Instance, MessageStore, Server, ServerName } from '@parley/tool-local';
 import type { System } from '@parley/tool-load';
 import Redis from 'ioredis';
 
@@ -9,6 +9,8 @@ const FREEZE_MS = 30_000;
 /** One thing that goes wrong. */
 export interface Fault {
   name: string;
+  /** With this store alone. */
+  store?: MessageStore;
   /** Breaks it and ends the disturbance; what comes after must happen by itself. */
   strike(system: System): Promise<void>;
 }
@@ -26,22 +28,29 @@ function killed(name: string, instanceOf: (system: System) => Instance | undefin
 }
 
 /** A server that is stopped in good order and comes back after ten seconds. */
-function stopped(name: 'rabbitmq' | 'redis' | 'postgres'): Fault {
+function stopped(name: ServerName): Fault {
   return {
+    ...onlyWith(name),
     name: `stop ${name} 10 s`,
     strike: (system) => outage(system.servers[name], 'stop'),
   };
 }
 
 /** A server that crashes, with all connections cut at once, and comes back after ten seconds. */
-function crashed(name: 'rabbitmq' | 'redis' | 'postgres'): Fault {
+function crashed(name: ServerName): Fault {
   return {
+    ...onlyWith(name),
     name: `kill -9 ${name} 10 s`,
     strike: (system) => outage(system.servers[name], 'kill'),
   };
 }
 
-async function outage(server: Server, how: 'stop' | 'kill'): Promise<void> {
+function onlyWith(name: ServerName): Pick<Fault, 'store'> {
+  return name === 'mongodb' ? { store: 'mongodb' } : {};
+}
+
+async function outage(server: Server | undefined, how: 'stop' | 'kill'): Promise<void> {
+  if (!server) throw new Error('There is no such server.');
   await server[how]();
   await delay(OUTAGE_MS);
   await server.start();
@@ -83,8 +92,10 @@ export const faults: Fault[] = [
   stopped('rabbitmq'),
   stopped('redis'),
   stopped('postgres'),
+  stopped('mongodb'),
   crashed('rabbitmq'),
   crashed('postgres'),
+  crashed('mongodb'),
   flushed,
   frozen,
 ];

@@ -1,5 +1,6 @@
 import { ensureKeys, type KeyFiles } from '../keys';
 import { type Prometheus, startPrometheus } from '../servers/prometheus';
+import type { MongoServer } from '../servers/server';
 import { type Servers, startServers, type StartServersOptions } from '../servers/servers';
 import { freePort } from '../system/ports';
 import { type Apps, type AppsSetup, startApps } from './apps';
@@ -51,18 +52,20 @@ export interface StackOptions extends Pick<
  */
 export async function startStack(options: StackOptions): Promise<Stack> {
   const { dir, onStep = () => undefined } = options;
-  onStep('Starting PostgreSQL, Redis and RabbitMQ, migrating the databases');
+  const mongo = options.servers?.store === 'mongodb' ? ', MongoDB' : '';
+  onStep(`Starting PostgreSQL${mongo}, Redis and RabbitMQ, migrating the databases`);
   const keys = await ensureKeys(dir);
   const setupWith = (environment: Record<string, string>): AppsSetup => ({ ...options, environment, keys });
   const servers = await startServers(dir, {
     ...options.servers,
-    withPostgres: (environment) => migrate(setupWith(environment)),
+    withDatabases: (environment) => migrate(setupWith(environment)),
   });
   const started: { stop(): Promise<void> }[] = [servers];
   const stop = async (): Promise<void> => {
     for (const one of [...started].reverse()) await one.stop();
   };
   try {
+    if (servers.mongodb) onStep(`Messages are kept in ${describe(servers.mongodb)}`);
     options.signal?.throwIfAborted();
     const setup = setupWith(servers.environment);
     onStep('Starting the apps');
@@ -117,4 +120,9 @@ async function startDoors(
   const loadBalancer = await startLoadBalancer(setup, gateways, { env, ...(port !== undefined && { port }) });
   started.push(loadBalancer);
   return { gateway: loadBalancer, gateways, loadBalancer };
+}
+
+function describe({ kind, managed }: MongoServer): string {
+  if (kind === 'ferretdb') return 'FerretDB, which stands in for MongoDB and keeps its data in PostgreSQL';
+  return managed ? 'MongoDB' : 'the MongoDB of MONGODB_URL';
 }

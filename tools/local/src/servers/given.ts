@@ -10,13 +10,15 @@ export interface GivenServers {
   databaseUrl?: string;
   redisUrl?: string;
   amqpUrl?: string;
+  /** Used only where MongoDB is the store. */
+  mongodbUrl?: string;
   /** The management API of the RabbitMQ of `amqpUrl`; only tests need it. */
   amqpManagementUrl?: string;
   /** Whom to trust and what to show where an address asks for encryption. */
   tls?: { paths: Partial<CertificatePaths>; environment: Record<string, string> };
 }
 
-/** Reads DATABASE_URL, REDIS_URL, AMQP_URL and AMQP_MANAGEMENT_URL, and TLS_CA_FILE, TLS_CERT_FILE, TLS_KEY_FILE. */
+/** Reads DATABASE_URL, REDIS_URL, AMQP_URL, AMQP_MANAGEMENT_URL and MONGODB_URL, and TLS_CA_FILE, TLS_CERT_FILE, TLS_KEY_FILE. */
 export function givenServers(env: NodeJS.ProcessEnv): GivenServers {
   const names = ['TLS_CA_FILE', 'TLS_CERT_FILE', 'TLS_KEY_FILE'] as const;
   const files = names.flatMap((name) => (env[name] ? [[name, env[name]] as const] : []));
@@ -28,6 +30,7 @@ export function givenServers(env: NodeJS.ProcessEnv): GivenServers {
     ...(env['DATABASE_URL'] ? { databaseUrl: env['DATABASE_URL'] } : {}),
     ...(env['REDIS_URL'] ? { redisUrl: env['REDIS_URL'] } : {}),
     ...(env['AMQP_URL'] ? { amqpUrl: env['AMQP_URL'] } : {}),
+    ...(env['MONGODB_URL'] ? { mongodbUrl: env['MONGODB_URL'] } : {}),
     ...(env['AMQP_MANAGEMENT_URL'] ? { amqpManagementUrl: env['AMQP_MANAGEMENT_URL'] } : {}),
   };
 }
@@ -93,12 +96,11 @@ const PROBES: Record<ServerName, (url: string, ours: Partial<CertificatePaths>) 
     const connection = await connect(url, { timeout: 5_000, ...tlsOptions(ours) });
     await connection.close();
   },
-  async mongodb(url) {
-    await withMongo(url, (client) => client.db().command({ ping: 1 }));
+  async mongodb(url, ours) {
+    await withMongo(url, (client) => client.db().command({ ping: 1 }), { ours });
   },
 };
 
 function withoutCredentials(url: string): string {
-  const { protocol, host, pathname } = new URL(url);
-  return `${protocol}//${host}${pathname}`;
+  return url.replace(/\/\/[^/]*@/, '//').replace(/\?.*/, '');
 }

@@ -1,20 +1,27 @@
 import { mkdirSync, realpathSync } from 'node:fs';
 import { stopLeftovers } from '../process/leftovers';
 import { keepPort, releasePort } from '../system/ports';
-import { loadState, saveState } from '../system/state';
+import { loadState, saveState, secret } from '../system/state';
 import { certificatePaths, tlsEnvironment } from './certificates';
 import { requireBinaries } from './install';
 import { type GivenServers, givenServer } from './given';
+import { findMongo } from './mongodb/source';
+import { mongoServer } from './mongodb/start';
 import { postgresServer } from './postgres';
 import { rabbitServer } from './rabbitmq';
 import { redisServer } from './redis';
-import type { RabbitServer, Server, ServerOptions } from './server';
+import type { MongoServer, RabbitServer, Server, ServerOptions } from './server';
 
 export interface Servers {
   readonly postgres: Server;
   readonly redis: Server;
   readonly rabbitmq: RabbitServer;
-  /** DATABASE_URL, REDIS_URL and AMQP_URL, as the apps read them; with certificates also TLS_CA_FILE and so on. */
+  /** Where messages are kept in it. */
+  readonly mongodb?: MongoServer;
+  /**
+   * DATABASE_URL, REDIS_URL and AMQP_URL, as the apps read them; with MongoDB also MONGODB_URL and MESSAGE_STORE; with
+   * certificates also TLS_CA_FILE and so on.
+   */
   readonly environment: ServerEnvironment;
   /** Stops all that we started; data stays. */
   stop(): Promise<void>;
@@ -28,11 +35,16 @@ export interface ServerEnvironment extends Record<string, string> {
   AMQP_URL: string;
 }
 
+export const MESSAGE_STORES = ['postgresql', 'mongodb'] as const;
+export type MessageStore = (typeof MESSAGE_STORES)[number];
+
 export interface StartServersOptions extends Partial<ServerOptions> {
   /** Servers to use instead of private ones. */
   given?: GivenServers;
-  /** Work that needs PostgreSQL alone, done while RabbitMQ, the slowest, still starts. */
-  withPostgres?: (environment: ServerEnvironment) => Promise<void>;
+  /** Where the apps keep messages (default postgresql); for mongodb a server of that kind starts besides. */
+  store?: MessageStore;
+  /** Work that needs the databases alone, done while RabbitMQ, the slowest, still starts. */
+  withDatabases?: (environment: ServerEnvironment) => Promise<void>;
   /**
    * A folder of certificates, from `makeCertificates`: the private servers take only encrypted connections then, and
    * only of those who show a certificate.
@@ -43,7 +55,7 @@ export interface StartServersOptions extends Partial<ServerOptions> {
 }
 
 /**
- * Starts private PostgreSQL, Redis and RabbitMQ under `dir`, each on a free loopback port with its own generated
+ * Starts private PostgreSQL, Redis and RabbitMQ, and MongoDB where that is the store, under `dir`, each on a free loopback port with its own generated
  * password, and waits until all answer. What an earlier, crashed run left there is stopped first. Passwords, data
  * and, where they are free, ports are those of the last start.
  * @throws LocalError when programs are missing and cannot be installed, or a server does not come up.
@@ -51,12 +63,14 @@ export interface StartServersOptions extends Partial<ServerOptions> {
 export async function startServers(dir: string, options: StartServersOptions = {}): Promise<Servers> {
   mkdirSync(dir, { recursive: true });
   const servers = await prepareServers(realpathSync(dir), options);
-  const { postgres, redis, rabbitmq } = servers;
-  const results = await Promise.allSettled([
-    rabbitmq.start(),
-    redis.start(),
-    postgres.start().then(() => options.withPostgres?.(servers.environment)),
-  ]);
+  const { postgres, redis, rabbitmq, mongodb } = servers;
+  const startDatabases = async (): Promise<void> => {
+    await postgres.start();
+    // Where it is FerretDB, it keeps its data in PostgreSQL.
+    await mongodb?.start();
+    await options.withDatabases?.(servers.environment);
+  };
+  const results = await Promise.allSettled([rabbitmq.start(), redis.start(), startDatabases()]);
   const failed = results.find((result) => result.status === 'rejected');
   if (failed) {
     await servers.stop();
@@ -120,8 +134,24 @@ async function prepareServers(dir: string, options: StartServersOptions): Promis
           programs,
           certificates,
         });
+  const mongodb =
+    options.store === 'mongodb'
+      ? await mongoServer(
+          findMongo({ MONGODB_URL: given.mongodbUrl }),
+          {
+            dir,
+            port: await portOf('mongodb'),
+            password: (passwords.mongodb ??= secret()),
+            databaseUrl: postgres.url,
+            certificates,
+            given,
+          },
+          onProgress,
+        )
+      : undefined;
   saveState(dir, state);
   const endAll = async (how: 'stop' | 'kill'): Promise<void> => {
+    if (mongodb?.managed) await mongodb[how]();
     const managed = [postgres, redis, rabbitmq].filter((server) => server.managed);
     await Promise.all(managed.map((server) => server[how]()));
     ports.forEach(releasePort);
@@ -130,10 +160,12 @@ async function prepareServers(dir: string, options: StartServersOptions): Promis
     postgres,
     redis,
     rabbitmq,
+    ...(mongodb && { mongodb }),
     environment: {
       DATABASE_URL: postgres.url,
       REDIS_URL: redis.url,
       AMQP_URL: rabbitmq.url,
+      ...(mongodb && { MESSAGE_STORE: 'mongodb', MONGODB_URL: mongodb.url }),
       ...(certificates !== undefined && tlsEnvironment(certificatePaths(certificates, 'client'))),
       ...given.tls?.environment,
     },

@@ -70,7 +70,11 @@ async function start(
       workspace: WORKSPACE,
       dir,
       scale: options.scale,
-      servers: { given: givenServers(process.env), onProgress: (line) => progress.step(line) },
+      servers: {
+        given: givenServers(process.env),
+        store: options.store,
+        onProgress: (line) => progress.step(line),
+      },
       gateway: { port: options.port },
       ...(options.monitor ? { prometheus: {} } : {}),
       signal: interrupted,

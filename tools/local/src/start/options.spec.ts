@@ -1,13 +1,15 @@
 import { parseOptions } from './options';
 
 test('without arguments everything runs once, behind port 8000', () => {
-  expect(parseOptions([])).toEqual({ port: 8000, scale: {}, monitor: false });
+  expect(parseOptions([])).toEqual({ port: 8000, scale: {}, store: 'postgresql', monitor: false });
 });
 
 test('--scale names apps and numbers', () => {
-  expect(parseOptions(['--scale', 'realtime=2,messaging=3', '--port=9000', '--monitor'])).toEqual({
+  const args = ['--scale', 'realtime=2,messaging=3', '--port=9000', '--monitor', '--store=mongodb'];
+  expect(parseOptions(args)).toEqual({
     port: 9000,
     scale: { realtime: 2, messaging: 3 },
+    store: 'mongodb',
     monitor: true,
   });
 });
@@ -17,6 +19,7 @@ test.each([
   [['--scale', 'realtime=0'], 'a number from 1'],
   [['--scale', 'realtime'], 'a number from 1'],
   [['--port', 'http'], 'no port'],
+  [['--store', 'paper'], 'postgresql or mongodb'],
   [['--fast'], 'fast'],
 ])('%j is refused with a reason and the usage', (args, reason) => {
   expect(() => parseOptions(args)).toThrow(reason);

@@ -1,21 +1,25 @@
 import { parseArgs } from 'node:util';
 import { APPS, type AppName, type Scale } from '../apps/catalogue';
+import { MESSAGE_STORES, type MessageStore } from '../servers/servers';
 import { LocalError } from '../system/local-error';
 
 export interface StartOptions {
   /** Of the gateway. */
   port: number;
   scale: Scale;
+  store: MessageStore;
   /** A Prometheus beside it. */
   monitor: boolean;
 }
 
-export const USAGE = `npm start -- [--port N] [--scale APP=N,APP=N] [--monitor]
+export const USAGE = `npm start -- [--port N] [--scale APP=N,APP=N] [--store mongodb] [--monitor]
   --port   port of the gateway on 127.0.0.1 (default 8000)
   --scale  how many instances of an app, e.g. realtime=2,messaging=2; one where nothing is said
+  --store  where messages are kept: postgresql (default) or mongodb
   --monitor  starts a Prometheus too, with the rules and alerts that Docker and Kubernetes use
 Apps: ${APPS.join(', ')}.
-Running servers are used when DATABASE_URL, REDIS_URL and AMQP_URL name them.`;
+Running servers are used when DATABASE_URL, REDIS_URL, AMQP_URL and MONGODB_URL name them.
+For --store mongodb, mongod is used where it is installed, else FerretDB over PostgreSQL, built with Go.`;
 
 const INSTANCES_MAX = 16;
 
@@ -25,15 +29,25 @@ export function parseOptions(args: string[]): StartOptions | undefined {
   if (values.help) return undefined;
   const port = Number(values.port);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) throw wrong(`--port ${values.port} is no port.`);
-  return { port, scale: parseScale(values.scale ?? ''), monitor: values.monitor };
+  const store = parseStore(values.store);
+  return { port, scale: parseScale(values.scale ?? ''), store, monitor: values.monitor };
 }
 
-function read(args: string[]): { port: string; scale?: string; monitor: boolean; help?: boolean } {
+interface Values {
+  port: string;
+  scale?: string;
+  store: string;
+  monitor: boolean;
+  help?: boolean;
+}
+
+function read(args: string[]): Values {
   try {
     const options = {
       port: { type: 'string', default: '8000' },
       scale: { type: 'string' },
       monitor: { type: 'boolean', default: false },
+      store: { type: 'string', default: 'postgresql' },
       help: { type: 'boolean', short: 'h' },
     } as const;
     return parseArgs({ args, options }).values;
@@ -54,6 +68,13 @@ function parseScale(text: string): Scale {
     scale[app satisfies AppName] = number;
   }
   return scale;
+}
+
+/** @throws LocalError for any other word. */
+function parseStore(text: string): MessageStore {
+  const store = MESSAGE_STORES.find((one) => one === text);
+  if (!store) throw wrong(`--store takes ${MESSAGE_STORES.join(' or ')}, not "${text}".`);
+  return store;
 }
 
 function wrong(message: string): LocalError {

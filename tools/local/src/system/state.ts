@@ -4,7 +4,15 @@ import { join } from 'node:path';
 
 /** What must be the same at the next start under the same directory. */
 export interface LocalState {
-  passwords: { postgres: string; redis: string; rabbitmq: string; erlangCookie: string; demo: string };
+  passwords: {
+    postgres: string;
+    redis: string;
+    rabbitmq: string;
+    erlangCookie: string;
+    demo: string;
+    /** Made at the first start with MongoDB. */
+    mongodb?: string;
+  };
   /** The ports of the last start, by name; kept where they are still free. */
   ports: Record<string, number>;
 }
@@ -35,6 +43,6 @@ export function saveState(dir: string, state: LocalState): void {
   renameSync(`${file}.new`, file);
 }
 
-function secret(): string {
+export function secret(): string {
   return randomBytes(18).toString('base64url');
 }

@@ -1,7 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { Client } from 'pg';
 import { OwnedProcess } from '../../process/owned-process';
+import { type CertificatePaths, certificatePaths } from '../certificates';
+import { databaseClient } from '../postgres';
 import type { MongoServer } from '../server';
 import { answersMongo } from './probe';
 
@@ -12,6 +13,8 @@ export interface FerretPlan {
   /** The PostgreSQL that keeps the data, in a database of its own. Its user and password open FerretDB as well. */
   databaseUrl: string;
   program: string;
+  /** A folder of certificates: only encrypted connections of clients with a certificate are taken then. */
+  certificates?: string;
 }
 
 const DATABASE = 'ferretdb';
@@ -21,12 +24,8 @@ const START_TIMEOUT_MS = 60_000;
 export function ferretServer(plan: FerretPlan): MongoServer {
   const home = join(plan.dir, 'ferretdb');
   mkdirSync(home, { recursive: true, mode: 0o700 });
-  const postgres = new URL(plan.databaseUrl);
-  // Without credentials: FerretDB asks each client for its own and passes them on.
-  const behind = `postgres://${postgres.host}/${DATABASE}`;
-  const url =
-    `mongodb://${postgres.username}:${postgres.password}@127.0.0.1:${plan.port}/parley` +
-    '?authMechanism=PLAIN&directConnection=true';
+  const ours = plan.certificates === undefined ? undefined : certificatePaths(plan.certificates, 'client');
+  const url = urlOf(plan);
   const owned = new OwnedProcess({
     name: 'mongodb',
     dir: plan.dir,
@@ -34,9 +33,9 @@ export function ferretServer(plan: FerretPlan): MongoServer {
     args: [],
     // The names are those of FerretDB's own command.
     env: {
-      FERRETDB_LISTEN_ADDR: `127.0.0.1:${plan.port}`,
+      ...listener(plan),
       FERRETDB_HANDLER: 'postgresql',
-      FERRETDB_POSTGRESQL_URL: behind,
+      FERRETDB_POSTGRESQL_URL: behindOf(plan.databaseUrl, ours),
       FERRETDB_STATE_DIR: home,
       FERRETDB_TELEMETRY: 'disable',
       FERRETDB_DEBUG_ADDR: '-',
@@ -57,9 +56,9 @@ export function ferretServer(plan: FerretPlan): MongoServer {
       return owned.pid;
     },
     async start() {
-      await ensureDatabase(plan.databaseUrl);
+      await ensureDatabase(plan.databaseUrl, ours);
       owned.start();
-      await owned.waitUntil(() => answersMongo(url), START_TIMEOUT_MS);
+      await owned.waitUntil(() => answersMongo(url, ours), START_TIMEOUT_MS);
     },
     stop: () => owned.stop(),
     kill: () => owned.kill(),
@@ -68,8 +67,42 @@ export function ferretServer(plan: FerretPlan): MongoServer {
   };
 }
 
-async function ensureDatabase(adminUrl: string): Promise<void> {
-  const client = new Client({ connectionString: adminUrl });
+function urlOf({ databaseUrl, port, certificates }: FerretPlan): string {
+  const { username, password } = new URL(databaseUrl);
+  const host = certificates === undefined ? '127.0.0.1' : 'localhost';
+  const options = `authMechanism=PLAIN&directConnection=true${certificates === undefined ? '' : '&tls=true'}`;
+  return `mongodb://${username}:${password}@${host}:${port}/parley?${options}`;
+}
+
+function listener({ port, certificates }: FerretPlan): Record<string, string> {
+  const address = `127.0.0.1:${port}`;
+  if (certificates === undefined) return { FERRETDB_LISTEN_ADDR: address };
+  const { ca, cert, key } = certificatePaths(certificates, 'mongodb');
+  return {
+    FERRETDB_LISTEN_ADDR: '',
+    FERRETDB_LISTEN_TLS: address,
+    FERRETDB_LISTEN_TLS_CA_FILE: ca,
+    FERRETDB_LISTEN_TLS_CERT_FILE: cert,
+    FERRETDB_LISTEN_TLS_KEY_FILE: key,
+  };
+}
+
+/** PostgreSQL's address without credentials: FerretDB asks each client for its own and passes them on. */
+function behindOf(databaseUrl: string, ours: CertificatePaths | undefined): string {
+  const url = new URL(databaseUrl);
+  url.username = '';
+  url.password = '';
+  url.pathname = `/${DATABASE}`;
+  if (ours) {
+    url.searchParams.set('sslrootcert', ours.ca);
+    url.searchParams.set('sslcert', ours.cert);
+    url.searchParams.set('sslkey', ours.key);
+  }
+  return url.href;
+}
+
+async function ensureDatabase(adminUrl: string, ours: CertificatePaths | undefined): Promise<void> {
+  const client = databaseClient(adminUrl, ours);
   await client.connect();
   try {
     const { rowCount } = await client.query('select 1 from pg_database where datname = $1', [DATABASE]);

@@ -1,6 +1,7 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { OwnedProcess } from '../../process/owned-process';
+import { type CertificatePaths, certificatePaths } from '../certificates';
 import type { MongoServer } from '../server';
 import { answersMongo, withMongo } from './probe';
 
@@ -10,6 +11,8 @@ export interface MongodPlan {
   port: number;
   password: string;
   program: string;
+  /** A folder of certificates: only encrypted connections of clients with a certificate are taken then. */
+  certificates?: string;
 }
 
 const USER = 'parley';
@@ -25,8 +28,11 @@ export function mongodServer(plan: MongodPlan): MongoServer {
   mkdirSync(data, { recursive: true, mode: 0o700 });
   // Members of a replica set know each other by it; without one, authentication is off.
   writeFileSync(keyFile, Buffer.from(plan.password).toString('base64').replaceAll('=', ''), { mode: 0o600 });
-  const address = `127.0.0.1:${plan.port}`;
-  const url = `mongodb://${USER}:${plan.password}@${address}/parley?authSource=admin&replicaSet=${REPLICA_SET}`;
+  const { certificates } = plan;
+  const ours = certificates === undefined ? undefined : certificatePaths(certificates, 'client');
+  const address = `${ours ? 'localhost' : '127.0.0.1'}:${plan.port}`;
+  const tls = ours ? '&tls=true' : '';
+  const url = `mongodb://${USER}:${plan.password}@${address}/parley?authSource=admin&replicaSet=${REPLICA_SET}${tls}`;
   const owned = new OwnedProcess({
     name: 'mongodb',
     dir: plan.dir,
@@ -34,6 +40,7 @@ export function mongodServer(plan: MongodPlan): MongoServer {
     args: [
       ...['--dbpath', data, '--bind_ip', '127.0.0.1', '--port', String(plan.port)],
       ...['--replSet', REPLICA_SET, '--keyFile', keyFile, '--nounixsocket', '--wiredTigerCacheSizeGB', '0.5'],
+      ...(certificates === undefined ? [] : tlsArguments(certificates, home)),
     ],
     cwd: home,
     logFile: join(plan.dir, 'logs', 'mongodb.log'),
@@ -50,10 +57,10 @@ export function mongodServer(plan: MongodPlan): MongoServer {
     },
     async start() {
       owned.start();
-      const own = `mongodb://${address}/?directConnection=true`;
-      await owned.waitUntil(() => initiate(own, address), START_TIMEOUT_MS);
+      const own = `mongodb://${address}/?directConnection=true${tls}`;
+      await owned.waitUntil(() => initiate(own, address, ours), START_TIMEOUT_MS);
       await owned.waitUntil(
-        async () => (await answersMongo(url)) || (await createUser(own, plan.password)),
+        async () => (await answersMongo(url, ours)) || (await createUser(own, plan.password, ours)),
         START_TIMEOUT_MS,
       );
     },
@@ -64,11 +71,19 @@ export function mongodServer(plan: MongodPlan): MongoServer {
   };
 }
 
+/** mongod takes certificate and key from one file. */
+function tlsArguments(certificates: string, home: string): string[] {
+  const { ca, cert, key } = certificatePaths(certificates, 'mongodb');
+  const both = join(home, 'mongodb.pem');
+  writeFileSync(both, `${readFileSync(cert, 'utf8')}${readFileSync(key, 'utf8')}`, { mode: 0o600 });
+  return ['--tlsMode', 'requireTLS', '--tlsCertificateKeyFile', both, '--tlsCAFile', ca];
+}
+
 /** Makes it a replica set, which needs no user while there is none. False while it does not answer yet. */
-async function initiate(url: string, host: string): Promise<boolean> {
+async function initiate(url: string, host: string, ours?: CertificatePaths): Promise<boolean> {
   const config = { _id: REPLICA_SET, members: [{ _id: 0, host }] };
   try {
-    await withMongo(url, (client) => client.db('admin').command({ replSetInitiate: config }));
+    await withMongo(url, (client) => client.db('admin').command({ replSetInitiate: config }), { ours });
     return true;
   } catch (error) {
     const { code, codeName } = error as { code?: number; codeName?: string };
@@ -78,10 +93,10 @@ async function initiate(url: string, host: string): Promise<boolean> {
 }
 
 /** Makes the one user, which anybody on this machine may do until there is one. True once it is there. */
-async function createUser(url: string, password: string): Promise<boolean> {
+async function createUser(url: string, password: string, ours?: CertificatePaths): Promise<boolean> {
   const command = { createUser: USER, pwd: password, roles: ['root'] };
   try {
-    await withMongo(url, (client) => client.db('admin').command(command));
+    await withMongo(url, (client) => client.db('admin').command(command), { ours });
     return true;
   } catch {
     return false;

@@ -13,11 +13,10 @@ const GO_DIRS = ['/usr/local/go/bin'];
 
 /** Why there is none, and what would mend it, for people. */
 export const NO_MONGO = {
-  message: 'There is no MONGODB_URL, and neither mongod, ferretdb nor go on this machine.',
+  message: 'there is no MONGODB_URL, and neither mongod, ferretdb nor Go on this machine.',
   advice:
-    'Install MongoDB 5 or newer (https://www.mongodb.com/docs/manual/installation), or Go to build FerretDB:\n' +
-    '  sudo apt-get update && sudo apt-get install -y --no-install-recommends golang-go\n' +
-    'or name a server: MONGODB_URL=mongodb://user:password@host:27017/parley',
+    'Install MongoDB 5 or newer (https://www.mongodb.com/docs/manual/installation), or Go 1.24 or newer (https://go.dev/dl)\n' +
+    'to build FerretDB in its place, or name a server: MONGODB_URL=mongodb://user:password@host:27017/parley',
 } as const;
 
 /** Looks only, at no cost: synchronously, for jest decides at once which suites there are. */
@@ -28,7 +27,17 @@ export function findMongo(env: NodeJS.ProcessEnv): MongoSource | undefined {
   const ferretdb = findIn('ferretdb', []);
   if (ferretdb && runs(ferretdb)) return { how: 'ferretdb', program: ferretdb };
   const go = findIn('go', GO_DIRS);
-  return go === undefined ? undefined : { how: 'build', go };
+  return go !== undefined && fetchesItsVersion(go) ? { how: 'build', go } : undefined;
+}
+
+/** FerretDB wants Go 1.24; from 1.21 on, an older one fetches it. */
+function fetchesItsVersion(go: string): boolean {
+  try {
+    const [, minor] = /go1\.(\d+)/.exec(execFileSync(go, ['version'], { encoding: 'utf8' })) ?? [];
+    return Number(minor) >= 21;
+  } catch {
+    return false;
+  }
 }
 
 /** What `go install` makes of FerretDB's own command ends at once with a complaint about its version. */

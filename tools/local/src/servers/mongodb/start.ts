@@ -1,11 +1,11 @@
 import { LocalError } from '../../system/local-error';
-import { givenServer } from '../given';
+import { type GivenServers, givenServer } from '../given';
 import type { MongoServer } from '../server';
 import { buildFerret } from './build';
 import { ferretServer } from './ferretdb';
 import { mongodServer } from './mongod';
 import { kindOfMongo } from './probe';
-import { type MongoSource, NO_MONGO } from './source';
+import { findMongo, type MongoSource, NO_MONGO } from './source';
 
 export interface MongoPlan {
   /** The run directory. */
@@ -14,6 +14,20 @@ export interface MongoPlan {
   password: string;
   /** Where FerretDB keeps the data. */
   databaseUrl: string;
+  /** A folder of certificates, for encrypted connections alone. */
+  certificates?: string;
+  /** Whom to trust and what to show to a server that was given. */
+  given?: GivenServers;
+}
+
+/** Does ahead what would hold up the first start: builds FerretDB, where that is the source. */
+export async function prepareMongo(
+  env: NodeJS.ProcessEnv,
+  onProgress: (line: string) => void,
+): Promise<MongoSource | undefined> {
+  const source = findMongo(env);
+  if (source?.how === 'build') await buildFerret(source.go, onProgress);
+  return source;
 }
 
 /**
@@ -27,11 +41,11 @@ export async function mongoServer(
 ): Promise<MongoServer> {
   switch (source?.how) {
     case undefined:
-      throw new LocalError(NO_MONGO.message, NO_MONGO.advice);
+      throw new LocalError(`MongoDB is wanted, but ${NO_MONGO.message}`, NO_MONGO.advice);
     case 'given': {
-      const server = givenServer('mongodb', source.url, {});
+      const server = givenServer('mongodb', source.url, plan.given ?? {});
       await server.start();
-      return Object.assign(server, { kind: await kindOfMongo(source.url) });
+      return Object.assign(server, { kind: await kindOfMongo(source.url, plan.given?.tls?.paths) });
     }
     case 'mongod':
       return mongodServer({ ...plan, program: source.program });
