@@ -26,6 +26,7 @@ const findings = [
   ...secretFiles(),
   ...scaled(),
   ...balanced(),
+  ...kongs(),
 ];
 for (const finding of findings) console.log(`docker/${finding}`);
 process.exit(findings.length > 0 ? 1 : 0);
@@ -152,7 +153,36 @@ function balanced() {
   return found;
 }
 
-/** Compose's `${NAME:-default} with no variable given. */
+/** Kong is told the same in Compose and in Kubernetes, loads what kong.yml uses and no more, and shows nobody its inside. */
+function kongs() {
+  const { kong } = services;
+  const here = kong.environment;
+  const deployment = parse(readFileSync(join(workspace, 'k8s/base/kong/deployment.yaml'), 'utf8'));
+  const { env } = deployment.spec.template.spec.containers.find(({ name }) => name === 'kong');
+  const there = Object.fromEntries(env.map(({ name, value }) => [name, value]));
+  // There it comes from a ConfigMap, here from a variable.
+  const names = new Set([...Object.keys(here), ...Object.keys(there)]);
+  names.delete('KONG_TRUSTED_IPS');
+  const text = (value) => String(value ?? 'nothing').replaceAll('$$', '$');
+  const found = [...names]
+    .filter((name) => text(here[name]) !== text(there[name]))
+    .map((name) => `${name} is ${text(here[name])}, in Kubernetes ${text(there[name])}`);
+  const used = pluginsOf(parse(read('kong/kong.yml').replace(/\$\{\w+\}/g, '0'), { merge: true }));
+  if (here.KONG_PLUGINS !== used.join(',')) found.push(`KONG_PLUGINS should be ${used.join(',')}`);
+  for (const name of ['KONG_ADMIN_LISTEN', 'KONG_ADMIN_GUI_LISTEN', 'KONG_HEADERS', 'KONG_ANONYMOUS_REPORTS'])
+    if (here[name] !== 'off') found.push(`${name} is not off`);
+  if (!kong.ports.every((port) => port.endsWith(':8000'))) found.push('publishes more than its door');
+  return found.map((what) => `compose.yml: kong: ${what}`);
+}
+
+/** The names of all plugins, in order. */
+function pluginsOf({ plugins, routes, services: proxied }) {
+  const entries = [{ plugins }, ...routes, ...proxied, ...proxied.flatMap((service) => service.routes)];
+  const names = entries.flatMap((entry) => entry.plugins ?? []).map(({ name }) => name);
+  return [...new Set(names)].sort();
+}
+
+/** Compose's `${NAME:-default}` with no variable given. */
 function defaults(environment) {
   return Object.fromEntries(
     Object.entries(environment).map(([name, value]) => [name, value.replace(/\$\{\w+:-([^}]*)\}/g, '$1')]),

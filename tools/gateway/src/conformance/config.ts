@@ -96,6 +96,9 @@ export function pointsConfig(state: SuiteState, kids = state.keys.map(({ kid }) 
       service('limited', '', [route('limited-a', ['/limited/a']), route('limited-b', ['/limited/b'])], {
         plugins: [jwt, limit()],
       }),
+      service('by-address', '', [route('by-address', ['/by-address'])], {
+        plugins: [limit({ limit_by: 'ip' })],
+      }),
       service('tolerant', '', [route('tolerant', ['/tolerant'])], { plugins: [jwt, limit({ redis: dead })] }),
       service('intolerant', '', [route('intolerant', ['/intolerant'])], {
         plugins: [jwt, limit({ redis: dead, fault_tolerant: false })],

@@ -15,12 +15,13 @@ const usage = `usage: npm run test:gateway                          both parts, 
        npm run test:gateway -- --render FILE         write a configuration for another gateway to load
            [--part points|contract] [--upstream-host H] [--redis URL] [--state FILE]
        npm run test:gateway -- --url URL             ask the gateway there
-           [--state FILE] [--listen H] [--config FILE --reload-command CMD]
+           [--state FILE] [--listen H] [--config FILE --reload-command CMD] [--trusting-url URL]
   --part            points: the behaviours of Kong (default); contract: docker/kong/kong.yml itself
   --upstream-host   this machine as the gateway sees it; default 127.0.0.1
   --redis           Redis as the gateway sees it; default redis://127.0.0.1:6379
   --state           keys and ports of the rendered configuration; default .local/gateway-suite.json
   --listen          where the echo services listen; default 127.0.0.1
+  --trusting-url    the same with KONG_TRUSTED_IPS that hold this machine
   --reload-command  makes the gateway read --config again, after this suite has written it
 A gateway that runs no configuration of this suite is taken for a whole running product, and asked what suits that.`;
 
@@ -38,6 +39,7 @@ async function main(): Promise<number> {
       listen: { type: 'string', default: '127.0.0.1' },
       config: { type: 'string' },
       'reload-command': { type: 'string' },
+      'trusting-url': { type: 'string' },
     },
   });
   const stateFile = values.state ?? stateDefault;
@@ -63,12 +65,10 @@ async function main(): Promise<number> {
   if (!state || !(await runsSuite(url, state))) return runProductChecks(url, console.log);
   console.log(`${state.part}, at ${url}, with the keys and ports of ${stateFile}`);
   const { config, 'reload-command': command } = values;
-  const world = await startWorld(
-    url,
-    state,
-    values.listen,
-    config && command ? reloader(state, config, command) : undefined,
-  );
+  const world = await startWorld(url, state, values.listen, {
+    reload: config && command ? reloader(state, config, command) : undefined,
+    trustingUrl: values['trusting-url']?.replace(/\/$/, ''),
+  });
   try {
     return await runPart(state.part, world, console.log);
   } finally {

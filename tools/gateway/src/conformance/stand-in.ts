@@ -38,15 +38,18 @@ export async function startStandIn(part: SuiteState['part'], redisUrl: string, d
   const state = await makeState(part, redisUrl);
   const configFile = join(dir, `${part}.yml`);
   await writeFile(configFile, configOf(state));
-  const gateway = await startGateway({ configFile, port: 0, logger: pino({ level: 'silent' }) });
-  const world = await startWorld(gateway.url, state, '127.0.0.1', async (kids) => {
+  const common = { configFile, port: 0, logger: pino({ level: 'silent' }) };
+  const gateway = await startGateway(common);
+  const trusting = await startGateway({ ...common, trustedIps: ['127.0.0.0/8'] });
+  const reload = async (kids: string[]) => {
     await writeFile(configFile, configOf(state, kids));
     await gateway.reload();
-  });
+  };
+  const world = await startWorld(gateway.url, state, '127.0.0.1', { reload, trustingUrl: trusting.url });
   return {
     ...world,
     close: async () => {
-      await gateway.stop(1000);
+      await Promise.all([gateway.stop(1000), trusting.stop(1000)]);
       await world.close();
     },
   };

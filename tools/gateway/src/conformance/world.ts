@@ -25,6 +25,8 @@ export interface World {
   url: string;
   state: SuiteState;
   reload?: Reload;
+  /** Another gateway with the same configuration, for which this suite is a trusted load balancer. */
+  trustingUrl?: string;
   send(path: string, options?: Send): Promise<Reply>;
   open(path: string, headers?: Record<string, string>): Promise<OpenedSocket | Reply>;
   token(subject?: string, options?: TokenOptions): string;
@@ -37,7 +39,7 @@ export async function startWorld(
   url: string,
   state: SuiteState,
   listenHost: string,
-  reload?: Reload,
+  { reload, trustingUrl }: Pick<World, 'reload' | 'trustingUrl'> = {},
 ): Promise<World> {
   const services: EchoService[] = [];
   const close = async () => void (await Promise.all(services.map((service) => service.close())));
@@ -53,6 +55,7 @@ export async function startWorld(
     url,
     state,
     reload,
+    trustingUrl,
     send: (path, options) => send(url, path, options),
     open: (path, headers) => openSocket(url, path, headers),
     token: (subject = randomUUID(), options) => makeToken(key!, subject, options),
@@ -68,6 +71,8 @@ export interface Point {
   title: string;
   /** Cannot be shown without a way to change the configuration of the running gateway. */
   needsReload?: boolean;
+  /** Cannot be shown without a gateway that trusts this suite. */
+  needsTrust?: boolean;
   run(world: World): Promise<void>;
 }
 

@@ -1,6 +1,7 @@
 import type { Point } from '../world';
 import { authPoints } from './auth';
 import { corsPoints } from './cors';
+import { exposurePoints } from './exposure';
 import { limitPoints } from './limits';
 import { realtimePoints } from './realtime';
 import { responsePoints } from './response';
@@ -14,4 +15,5 @@ export const points: Point[] = [
   ...limitPoints,
   ...corsPoints,
   ...realtimePoints,
+  ...exposurePoints,
 ];

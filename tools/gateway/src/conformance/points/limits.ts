@@ -8,7 +8,7 @@ const limited = (world: World, token: string, path = '/limited/a', headers = {})
   world.send(path, { headers: { ...bearer(token), ...headers } });
 
 /** Windows are hours of the clock: a run that crosses one starts again. */
-async function withinOneHour(run: () => Promise<void>): Promise<void> {
+export async function withinOneHour(run: () => Promise<void>): Promise<void> {
   const hour = () => Math.floor(Date.now() / 3_600_000);
   for (;;) {
     const before = hour();
