@@ -1,5 +1,6 @@
-// `npm run check:image [-- --app NAME]`: what `docker build` would do, without an engine: carries out the Dockerfile's
-// own COPY and RUN lines in an empty folder and starts what comes out, under the Node version of the image.
+// `npm run check:image [-- --app NAME,…]`: what `docker build` would do, without an engine: carries out the Dockerfile's
+// own COPY and RUN lines in an empty folder and starts what comes out, under the Node version of the image. All apps where
+// none is named; what does not depend on the app is carried out once.
 // Takes minutes and the network, so it is no part of `npm run check`.
 import { spawn, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
@@ -7,37 +8,71 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { workspace } from '../local/prepare.mjs';
+import { APPS } from './apps.mjs';
 import { expand, readDockerfile, stagesOf } from './dockerfile.mjs';
 
 const START_TIMEOUT_MS = 60_000;
-const { values } = parseArgs({ options: { app: { type: 'string', default: 'presence' } } });
+const { values } = parseArgs({ options: { app: { type: 'string', default: APPS.join(',') } } });
 const stages = stagesOf(readDockerfile());
-const args = { APP: values.app };
+const args = { APP: '' };
 for (const { keyword, args: text } of stages[0].steps)
   if (keyword === 'ARG') args[text.split('=')[0]] = text.split('=')[1];
 const root = mkdtempSync(join(tmpdir(), 'parley-image-'));
 process.on('exit', () => rmSync(root, { recursive: true, force: true }));
 
 const built = new Map();
-await tryApp(build('app'));
+const made = run(['docker/secrets.mjs', '--keys-only', root], workspace, { PATH: process.env.PATH });
+if (made.status !== 0) fail(made.output);
 tryRenderer(build('render'));
-console.log(`\n  The image of ${values.app} and the renderer build and start with what the lock says.`);
+const sizes = [];
+for (const app of values.app.split(',')) {
+  args.APP = app;
+  const image = build('app');
+  await tryApp(image);
+  sizes.push(
+    `  ${app.padEnd(13)}${megabytes(join(image.root, 'parley')).padStart(4)} MB above Node, of which ${megabytes(join(image.root, 'parley/node_modules'))} MB packages`,
+  );
+}
+console.log(
+  `\n  The renderer and these images build and start with what the lock says:\n${sizes.join('\n')}`,
+);
 
 /** Carries out a stage and those that it needs; returns its file system and its last working directory. */
 function build(name) {
-  if (built.has(name)) return built.get(name);
   const stage = stages.find((one) => one.name === name);
+  const key = dependsOnApp(stage) ? `${name}-${args.APP}` : name;
+  if (built.has(key)) return built.get(key);
   const parent = stages.find((one) => one.name !== '' && one.name === stage.base);
-  const result = { root: join(root, name), cwd: '/', env: {}, command: undefined };
+  const result = { root: join(root, key), cwd: '/', env: {}, command: undefined };
   if (parent) {
     const base = build(parent.name);
     Object.assign(result, { cwd: base.cwd, env: { ...base.env } });
-    cpSync(base.root, result.root, { recursive: true, verbatimSymlinks: true });
+    // Links are enough: nothing that a later stage does writes into a file of an earlier one.
+    spawnSync('cp', ['-al', base.root, result.root]);
   }
   mkdirSync(result.root, { recursive: true });
   for (const step of stage.steps) carryOut(step, result);
-  built.set(name, result);
+  built.set(key, result);
   return result;
+}
+
+function dependsOnApp({ base, steps }) {
+  return (
+    steps.some(({ keyword, args: text }) => keyword === 'ARG' && text.split('=')[0] === 'APP') ||
+    stages.some(
+      (one) =>
+        one.name !== '' &&
+        (one.name === base || steps.some(({ flags }) => flags.from === one.name)) &&
+        dependsOnApp(one),
+    )
+  );
+}
+
+function megabytes(folder) {
+  const { stdout } = spawnSync('du', ['--summarize', '--apparent-size', '--block-size=1M', folder], {
+    encoding: 'utf8',
+  });
+  return stdout.split('\t')[0];
 }
 
 function carryOut({ keyword, flags, args: text }, result) {
@@ -85,10 +120,8 @@ async function tryApp(image) {
   const env = { PATH: process.env.PATH, ...image.env, HOST: '127.0.0.1', PORT: '0' };
   const bare = run(image.command.slice(1), cwd, env);
   if (bare.status === 0 || !/JWT_PUBLIC_KEYS_FILE: is required/.test(bare.output))
-    fail(`Without settings ${values.app} should name those it lacks, but said:\n${bare.output}`);
+    fail(`Without settings ${args.APP} should name those it lacks, but said:\n${bare.output}`);
   const keys = join(root, 'public.jwks.json');
-  const made = run(['docker/secrets.mjs', '--keys-only', root], workspace, { PATH: process.env.PATH });
-  if (made.status !== 0) fail(made.output);
   await start(image, cwd, {
     ...env,
     JWT_PUBLIC_KEYS_FILE: keys,
@@ -97,7 +130,8 @@ async function tryApp(image) {
     REDIS_URL: 'redis://127.0.0.1:1',
     AMQP_URL: 'amqp://127.0.0.1:1',
   });
-  for (const tool of ['typescript', '@swc/core', 'nx', 'jest', 'eslint'])
+  const drivers = ['presence', 'realtime'].includes(args.APP) ? ['pg', 'typeorm', 'mongoose'] : [];
+  for (const tool of ['typescript', '@swc/core', 'nx', 'jest', 'eslint', ...drivers])
     if (existsSync(join(image.root, 'parley/node_modules', tool))) fail(`The image contains ${tool}.`);
 }
 
@@ -113,7 +147,7 @@ function start(image, cwd, env) {
     let told = false;
     const timer = setTimeout(() => {
       child.kill('SIGKILL');
-      fail(`${values.app} gave no sign of life:\n${output}`);
+      fail(`${args.APP} gave no sign of life:\n${output}`);
     }, START_TIMEOUT_MS);
     const hear = (chunk) => {
       output += chunk;
@@ -126,8 +160,8 @@ function start(image, cwd, env) {
     child.on('exit', (code, signal) => {
       clearTimeout(timer);
       if (!told || /Cannot find module|ERR_MODULE_NOT_FOUND/.test(output))
-        fail(`${values.app} ended:\n${output}`);
-      console.log(`  ${values.app} started, missed its servers, and ended (${signal ?? code}) on SIGTERM.`);
+        fail(`${args.APP} ended:\n${output}`);
+      console.log(`  ${args.APP} started, missed its servers, and ended (${signal ?? code}) on SIGTERM.`);
       resolve();
     });
   });

@@ -68,7 +68,7 @@ function dataSourceOptions(settings: DatabaseSettings) {
     // Emitted for idle connections whose server went away; the pool replaces them.
     poolErrorHandler: (error: unknown) => log.warn({ err: error }, 'An idle database connection was lost.'),
     extra: {
-      Client: WatchedClient,
+      Client: watchedClient(),
       // Said here in full: an address would add defaults of its own, and the environment others.
       ssl: tls ?? false,
       max: poolMax,
@@ -100,23 +100,26 @@ export function databaseCheck(dataSource: DataSource): () => Promise<unknown> {
 /**
  * A client that drops its connection when the server goes silent during a query: PostgreSQL answers or cancels within its
  * statement timeout, so silence means that it is frozen or unreachable, and a ROLLBACK on that connection would hang too.
+ * The class is made when it is asked for: the driver is loaded at its first use, and apps without a database lack it.
  */
-class WatchedClient extends Client {
-  constructor(config: ClientConfig) {
-    super(config);
-    // While it is checked out the pool does not listen; an error without any listener would end the process.
-    this.on('error', (error) => log.warn({ err: error }, 'A database connection was lost.'));
-    const statementMs = Number(config.statement_timeout ?? 0);
-    if (statementMs > 0) this.once('connect', () => this.watch(statementMs + silenceMarginMs));
-  }
+function watchedClient(): typeof Client {
+  return class WatchedClient extends Client {
+    constructor(config: ClientConfig) {
+      super(config);
+      // While it is checked out the pool does not listen; an error without any listener would end the process.
+      this.on('error', (error) => log.warn({ err: error }, 'A database connection was lost.'));
+      const statementMs = Number(config.statement_timeout ?? 0);
+      if (statementMs > 0) this.once('connect', () => watch(this, statementMs + silenceMarginMs));
+    }
+  };
+}
 
-  private watch(silenceMs: number): void {
-    const { stream } = (this as unknown as { connection: { stream: Socket } }).connection;
-    stream.setTimeout(silenceMs, () => {
-      const { readyForQuery } = this as unknown as { readyForQuery: boolean };
-      if (!readyForQuery) stream.destroy(new Error('Connection terminated: the database is silent.'));
-    });
-  }
+function watch(client: Client, silenceMs: number): void {
+  const { stream } = (client as unknown as { connection: { stream: Socket } }).connection;
+  stream.setTimeout(silenceMs, () => {
+    const { readyForQuery } = client as unknown as { readyForQuery: boolean };
+    if (!readyForQuery) stream.destroy(new Error('Connection terminated: the database is silent.'));
+  });
 }
 
 /**
