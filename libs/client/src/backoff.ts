@@ -3,6 +3,11 @@ export interface BackoffOptions {
   maxMs: number;
 }
 
+/** How the SDK comes back after its connection was lost. */
+export const RECONNECT_BACKOFF: BackoffOptions = { baseMs: 300, maxMs: 20_000 };
+/** How it asks `sync` again when that failed or brought nothing. */
+export const SYNC_BACKOFF: BackoffOptions = { baseMs: 100, maxMs: 5_000 };
+
 /**
  * How long to wait before attempt `attempt` (from 0): exponential, and anywhere in its upper half, so that the clients
  * of a node that died do not come back in step.

@@ -6,7 +6,7 @@ import {
   type ServerEvent,
   type ServerPayload,
 } from '@parley/contracts';
-import { backoffMs } from '../backoff';
+import { backoffMs, RECONNECT_BACKOFF } from '../backoff';
 import { Emitter } from '../emitter';
 import type { Environment } from '../environment';
 import type { Session } from '../session/session';
@@ -40,8 +40,6 @@ export interface RealtimeOptions {
   ackTimeoutMs: number;
   traceparent?: TraceSource;
 }
-
-const RECONNECT = { baseMs: 300, maxMs: 20_000 };
 
 /**
  * Keeps one socket ready for as long as it is wanted: reconnects with jitter, does as the server says when it closes, and
@@ -221,7 +219,7 @@ export class Realtime extends Emitter<RealtimeEvents> {
       return this.halt(closing.code);
     }
     if (!this.wanted) return;
-    const jittered = backoffMs(this.attempt, RECONNECT, this.environment.random);
+    const jittered = backoffMs(this.attempt, RECONNECT_BACKOFF, this.environment.random);
     this.attempt += 1;
     const delayMs = Math.max(jittered, closing?.retryAfterMs ?? 0, retryAfterMs);
     if (!this.current) this.report({ state: 'waiting', retryInMs: delayMs, reason: closing?.code });

@@ -1,10 +1,8 @@
 import { ParleyError, type SyncPayload, type SyncResult } from '@parley/contracts';
-import { backoffMs } from '../backoff';
+import { backoffMs, SYNC_BACKOFF } from '../backoff';
 import { Emitter } from '../emitter';
 import type { Environment } from '../environment';
 import type { Store } from './store';
-
-const BACKOFF = { baseMs: 100, maxMs: 5_000 };
 
 /**
  * Asks `sync`, one call at a time, until nothing is missing. Runs when it is started and whenever the store says that it
@@ -76,7 +74,7 @@ export class Syncer extends Emitter<{ /** Nothing is missing. */ current: Record
   }
 
   private pauseMs(): number {
-    return backoffMs(this.fruitless - 1, BACKOFF, this.environment.random);
+    return backoffMs(this.fruitless - 1, SYNC_BACKOFF, this.environment.random);
   }
 
   private later(waitMs: number): void {

@@ -1,6 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { once } from 'node:events';
-import { WebSocket } from 'ws';
+import { Inspector } from './inspector';
 
 interface CallFrame {
   functionName: string;
@@ -23,54 +22,24 @@ export interface SelfTime {
 
 /** Samples a Node process that was started with `--inspect=127.0.0.1:PORT`. */
 export class Profiler {
-  private nextId = 0;
-
-  private constructor(private readonly socket: WebSocket) {}
+  private constructor(private readonly inspector: Inspector) {}
 
   static async attach(port: number): Promise<Profiler> {
-    const response = await fetch(`http://127.0.0.1:${port}/json/list`, {
-      signal: AbortSignal.timeout(10_000),
-    });
-    const [entry] = (await response.json()) as { webSocketDebuggerUrl: string }[];
-    if (!entry) throw new Error(`Nothing to inspect on port ${port}.`);
-    const socket = new WebSocket(entry.webSocketDebuggerUrl, { maxPayload: 1 << 30 });
-    await once(socket, 'open');
-    const profiler = new Profiler(socket);
-    await profiler.call('Profiler.enable');
-    return profiler;
+    const inspector = await Inspector.attach(port);
+    await inspector.call('Profiler.enable');
+    return new Profiler(inspector);
   }
 
   async start(): Promise<void> {
-    await this.call('Profiler.start');
+    await this.inspector.call('Profiler.start');
   }
 
   async stop(): Promise<CpuProfile> {
-    const { profile } = (await this.call('Profiler.stop')) as { profile: CpuProfile };
-    return profile;
+    return (await this.inspector.call<{ profile: CpuProfile }>('Profiler.stop')).profile;
   }
 
   detach(): void {
-    this.socket.close();
-  }
-
-  private call(method: string): Promise<unknown> {
-    const id = ++this.nextId;
-    return new Promise((resolve, reject) => {
-      const onMessage = (data: Buffer): void => {
-        const answer = JSON.parse(data.toString()) as {
-          id?: number;
-          result?: unknown;
-          error?: { message: string };
-        };
-        if (answer.id !== id) return;
-        this.socket.off('message', onMessage);
-        if (answer.error) reject(new Error(`${method}: ${answer.error.message}`));
-        else resolve(answer.result);
-      };
-      this.socket.on('message', onMessage);
-      this.socket.once('close', () => reject(new Error(`${method}: the process went away`)));
-      this.socket.send(JSON.stringify({ id, method }));
-    });
+    this.inspector.detach();
   }
 }
 

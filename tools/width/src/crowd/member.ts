@@ -1,0 +1,153 @@
+import { backoffMs, RECONNECT_BACKOFF, SYNC_BACKOFF } from '@parley/client';
+import type { ErrorBody, ServerPayload, SyncResult } from '@parley/contracts';
+import { Link, type LinkOwner } from './link';
+import { Replica } from './replica';
+import { count, type Totals } from './totals';
+
+export interface Seat {
+  userId: string;
+  sessionId: string;
+  /** Addresses of realtime nodes: the first at first, the next one whenever a socket ends, as a load balancer would. */
+  urls: string[];
+  /** Whether it syncs after each `ready` and keeps up with its conversations. Without, it only counts. */
+  follows: boolean;
+}
+
+/** A client opens its next socket a little before the server closes the draining one; so does the SDK. */
+const SOONER = 0.8;
+
+/** One client: comes back as the SDK does, and knows what it holds. */
+export class Member implements LinkOwner {
+  readonly replica = new Replica();
+  private current?: Link;
+  private opening?: Link;
+  private timer?: NodeJS.Timeout;
+  private attempt = 0;
+  private address = 0;
+  private lostAtMs?: number;
+  private nextAckId = 1;
+  private syncing?: number;
+  private fruitless = 0;
+
+  constructor(
+    readonly seat: Seat,
+    private readonly totals: () => Totals,
+    private readonly tokenOf: (seat: Seat) => string,
+  ) {}
+
+  get isStanding(): boolean {
+    return this.current !== undefined;
+  }
+
+  get isBehind(): boolean {
+    return this.seat.follows && this.replica.isBehind;
+  }
+
+  open(): void {
+    if (this.opening) return;
+    const { urls } = this.seat;
+    this.opening = new Link(this, urls[this.address % urls.length] as string, this.tokenOf(this.seat));
+  }
+
+  /** Asks without waiting for the answer. */
+  say(name: string, payload: object): void {
+    this.current?.emit(this.nextAckId++, name, JSON.stringify(payload));
+  }
+
+  close(): void {
+    clearTimeout(this.timer);
+    this.opening?.close();
+    this.current?.close();
+    this.opening = this.current = this.timer = undefined;
+  }
+
+  onEvent(link: Link, name: string, bytes: number, text: () => string): void {
+    const event = (this.totals().events[name] ??= { count: 0, bytes: 0 });
+    event.count += 1;
+    event.bytes += bytes;
+    if (name === 'ready') this.onReady(link, bytes, text);
+    else if (name === 'session:closing')
+      link.closing = JSON.parse(text()) as ServerPayload<'session:closing'>;
+    else if (name === 'server:draining') this.onDraining(link, text());
+    else if (this.seat.follows) this.follow(name, text);
+  }
+
+  onAnswer(link: Link, ackId: number, bytes: number, text: () => string): void {
+    if (ackId !== this.syncing) return;
+    this.syncing = undefined;
+    const answer = JSON.parse(text()) as ({ ok: true } & SyncResult) | { ok: false; error: ErrorBody };
+    let waitMs: number | undefined;
+    if (answer.ok) {
+      this.totals().syncs += 1;
+      this.totals().syncBytes += bytes;
+      waitMs = this.replica.onSynced(answer);
+      this.fruitless = 0;
+    } else {
+      count(this.totals().syncRefusals, `${answer.error.code}: ${answer.error.message}`);
+      const pauseMs = backoffMs(this.fruitless, SYNC_BACKOFF, Math.random);
+      waitMs = Math.max(pauseMs, answer.error.retryAfterMs ?? 0);
+      this.fruitless += 1;
+    }
+    if (waitMs !== undefined) setTimeout(() => this.sync(), waitMs);
+  }
+
+  onEnd(link: Link, reason: string): void {
+    count(this.totals().ended, link.closing?.code ?? reason);
+    if (link === this.opening) this.opening = undefined;
+    if (link === this.current) {
+      this.current = undefined;
+      this.lostAtMs = performance.now();
+    }
+    if (!this.current && !this.opening) this.comeBack(link.closing?.retryAfterMs ?? 0);
+  }
+
+  private onReady(link: Link, bytes: number, text: () => string): void {
+    const now = performance.now();
+    const totals = this.totals();
+    totals.readies += 1;
+    totals.readyBytes += bytes;
+    totals.readyBytesMax = Math.max(totals.readyBytesMax, bytes);
+    totals.openMs.push(now - link.openedAtMs);
+    if (this.lostAtMs !== undefined) totals.backMs.push(now - this.lostAtMs);
+    this.lostAtMs = undefined;
+    this.attempt = 0;
+    const previous = this.current;
+    this.current = link;
+    this.opening = undefined;
+    previous?.close();
+    if (!this.seat.follows) return;
+    this.replica.onReady(JSON.parse(text()) as ServerPayload<'ready'>);
+    this.syncing = undefined;
+    // `ready` may come in the same bytes as the answer to the connection, before the link can be written to.
+    setImmediate(() => this.sync());
+  }
+
+  private onDraining(link: Link, text: string): void {
+    if (link !== this.current) return;
+    const { reconnectAfterMs } = JSON.parse(text) as ServerPayload<'server:draining'>;
+    this.address += 1;
+    this.timer = setTimeout(() => this.open(), reconnectAfterMs * SOONER);
+  }
+
+  private follow(name: string, text: () => string): void {
+    if (name === 'message:created')
+      this.replica.onMessage(JSON.parse(text()) as ServerPayload<'message:created'>);
+    else if (name === 'position') this.replica.onPosition(JSON.parse(text()) as ServerPayload<'position'>);
+    else return;
+    if (this.replica.isBehind) this.sync();
+  }
+
+  private sync(): void {
+    if (this.syncing !== undefined || !this.current) return;
+    this.syncing = this.nextAckId;
+    this.say('sync', this.replica.question());
+  }
+
+  private comeBack(retryAfterMs: number): void {
+    const delayMs = Math.max(backoffMs(this.attempt, RECONNECT_BACKOFF, Math.random), retryAfterMs);
+    this.attempt += 1;
+    this.address += 1;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.open(), delayMs);
+  }
+}

@@ -1,0 +1,70 @@
+import type { ServerPayload, SyncPayload, SyncResult } from '@parley/contracts';
+
+interface Held {
+  version: number;
+  /** The highest version that anybody told of. */
+  seen: number;
+  messages: number;
+}
+
+/** Where a member stands in its conversations, by the rules of the contract, without keeping what they say. */
+export class Replica {
+  private epoch: string | null = null;
+  private accountCursor: string | null = null;
+  private readonly held = new Map<string, Held>();
+
+  /** Messages held of a conversation, each counted once. */
+  messagesIn(conversationId: string): number {
+    return this.held.get(conversationId)?.messages ?? 0;
+  }
+
+  get isBehind(): boolean {
+    for (const { version, seen } of this.held.values()) if (version < seen) return true;
+    return false;
+  }
+
+  onReady({ epoch, accountCursor, conversations }: ServerPayload<'ready'>): void {
+    this.epoch = epoch;
+    this.accountCursor ??= accountCursor;
+    for (const { id, version } of conversations) this.see(id, version);
+  }
+
+  onMessage({ conversationId, version }: ServerPayload<'message:created'>): void {
+    const held = this.see(conversationId, version);
+    if (version !== held.version + 1) return;
+    held.version = version;
+    held.messages += 1;
+  }
+
+  onPosition({ versions }: ServerPayload<'position'>): void {
+    for (const [id, version] of Object.entries(versions)) this.see(id, version);
+  }
+
+  /** What to ask `sync`. */
+  question(): SyncPayload {
+    const versions = Object.fromEntries([...this.held].map(([id, { version }]) => [id, version]));
+    return { epoch: this.epoch, accountCursor: this.accountCursor, versions };
+  }
+
+  /** Applies a page. Returns in how many milliseconds to ask again; undefined when nothing is missing. */
+  onSynced({ account, conversations }: SyncResult): number | undefined {
+    this.accountCursor = account.cursor;
+    for (const change of account.changes)
+      if (change.state === 'joined') this.see(change.conversationId, change.conversation.version);
+    let waitMs: number | undefined;
+    for (const page of conversations) {
+      const held = this.see(page.id, page.version);
+      held.messages += page.messages.filter(({ version }) => version > held.version).length;
+      held.version = Math.max(held.version, page.version);
+      if (page.more) waitMs = Math.max(waitMs ?? 0, page.retryAfterMs ?? 0);
+    }
+    return waitMs ?? (account.more || this.isBehind ? 0 : undefined);
+  }
+
+  private see(id: string, version: number): Held {
+    const held = this.held.get(id) ?? { version: 0, seen: 0, messages: 0 };
+    this.held.set(id, held);
+    held.seen = Math.max(held.seen, version);
+    return held;
+  }
+}
