@@ -42,6 +42,8 @@ export class Exchange {
     headers: IncomingHttpHeaders,
     readonly clientAddress: string,
     readonly route: CompiledRoute | undefined,
+    /** How the client came. */
+    readonly scheme: 'http' | 'https' = 'http',
   ) {
     this.query = query;
     this.headers = { ...headers };

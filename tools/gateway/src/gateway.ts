@@ -1,8 +1,10 @@
-import { watch, type FSWatcher } from 'node:fs';
+import { readFileSync, watch, type FSWatcher } from 'node:fs';
 import { createServer, type Server } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { dirname, resolve as resolvePath } from 'node:path';
 import { pino, type Logger } from 'pino';
+import { type CertificateFiles, readCertificate, watchCertificate } from './certificate';
 import { loadConfig } from './config/load';
 import { RequestHandler } from './handler';
 import { answerBroken } from './malformed';
@@ -16,8 +18,12 @@ import { createAgent } from './upstream/balancer';
 export interface GatewayOptions {
   /** A rendered kong.yml. */
   configFile: string;
-  /** 0 takes a free one. */
-  port: number;
+  /** Of plain HTTP; 0 takes a free one, absent opens none. */
+  port?: number;
+  /** Of HTTPS; 0 takes a free one, absent opens none. */
+  tls?: CertificateFiles & { port: number };
+  /** PEM file of the authorities that Redis is trusted by; absent: those that Node knows. */
+  trustedFile?: string;
   host?: string;
   /** Where `/metrics` and `/status/ready` are served; absent: nowhere. */
   statusPort?: number;
@@ -29,9 +35,10 @@ export interface GatewayOptions {
 }
 
 export interface Gateway {
-  /** For example `http://127.0.0.1:8000`. */
+  /** For example `http://127.0.0.1:8000`; the encrypted address where there is one. */
   url: string;
-  port: number;
+  port?: number;
+  tlsPort?: number;
   statusPort?: number;
   /** Takes the file as it is now. Throws `ConfigError` and goes on with the old one when it cannot be used. */
   reload(): Promise<void>;
@@ -53,7 +60,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     ),
   };
   const host = options.host ?? '127.0.0.1';
-  let runtime = new Runtime(await loadConfig(options.configFile), events);
+  const certificate = options.tls && readCertificate(options.tls);
+  const trusted = options.trustedFile === undefined ? undefined : readFileSync(options.trustedFile);
+  let runtime = new Runtime(await loadConfig(options.configFile), events, trusted);
   const agent = createAgent();
   const tunnels = new Tunnels();
   const metrics = new GatewayMetrics({
@@ -76,33 +85,40 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     (error) => log.error({ err: error }, 'a request failed in the gateway'),
   );
 
-  const server = createServer({
+  const settings = {
     maxHeaderSize: HEADER_BYTES_MAX,
     headersTimeout: 20_000,
     requestTimeout: 60_000,
     keepAliveTimeout: 65_000,
     noDelay: true,
     requireHostHeader: false, // The handler refuses its absence as a problem.
-  });
-  server.on('request', (request, response) => void handler.handle(request, response, false));
-  server.on('checkContinue', (request, response) => void handler.handle(request, response, true));
-  server.on('upgrade', (request, socket: Socket, head) => void handler.upgrade(request, socket, head));
-  server.on('clientError', answerBroken);
-  server.on('connect', (_, socket) => answerBroken(new Error('CONNECT'), socket));
+  };
+  const open = options.port === undefined ? undefined : createServer(settings);
+  const encrypted = certificate && createTlsServer({ ...settings, ...certificate, minVersion: 'TLSv1.2' });
+  const servers: (Server | TlsServer)[] = [open, encrypted].filter((server) => server !== undefined);
+  if (servers.length === 0) throw new Error('the gateway is given neither a port nor a certificate');
   const connections = new Set<Socket>();
-  server.on('connection', (socket) => {
-    connections.add(socket);
-    socket.once('close', () => connections.delete(socket));
-  });
+  for (const server of servers) {
+    server.on('request', (request, response) => void handler.handle(request, response, false));
+    server.on('checkContinue', (request, response) => void handler.handle(request, response, true));
+    server.on('upgrade', (request, socket: Socket, head) => void handler.upgrade(request, socket, head));
+    server.on('clientError', answerBroken);
+    server.on('connect', (_, socket) => answerBroken(new Error('CONNECT'), socket));
+    server.on('connection', (socket: Socket) => {
+      connections.add(socket);
+      socket.once('close', () => connections.delete(socket));
+    });
+  }
 
   let draining = false;
   const status = options.statusPort === undefined ? undefined : createStatusServer(metrics, () => !draining);
   try {
     await runtime.settled();
-    await listen(server, options.port, host);
+    if (open) await listen(open, options.port!, host);
+    if (encrypted) await listen(encrypted, options.tls!.port, host);
     if (status) await listen(status, options.statusPort!, host);
   } catch (error) {
-    server.close();
+    for (const server of servers) server.close();
     runtime.stop();
     tunnels.stop();
     throw error;
@@ -110,16 +126,22 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   runtime.start();
 
   const takeNext = async () => {
-    const next = new Runtime(await loadConfig(options.configFile), events, runtime);
+    const next = new Runtime(await loadConfig(options.configFile), events, trusted, runtime);
     await next.settled();
     next.start();
     runtime = next;
     log.info({ file: options.configFile }, 'configuration reloaded');
   };
+  // Connections that stand keep what they began with.
+  const takeCertificate = () => {
+    if (!options.tls) return;
+    encrypted?.setSecureContext({ ...readCertificate(options.tls), minVersion: 'TLSv1.2' });
+    log.info({ file: options.tls.certFile }, 'certificate reloaded');
+  };
   // One after another: each takes over from the one before.
   let last: Promise<void> = Promise.resolve();
   const reload = () => {
-    const turn = last.then(takeNext);
+    const turn = last.then(takeNext).then(takeCertificate);
     last = turn.catch(() => undefined);
     return turn;
   };
@@ -129,11 +151,25 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       })
     : undefined;
 
+  const unwatch =
+    options.watch && options.tls
+      ? watchCertificate(options.tls, () => {
+          try {
+            takeCertificate();
+          } catch (error) {
+            log.error({ err: error }, 'the old certificate goes on');
+          }
+        })
+      : undefined;
+
   const stop = async (drainMs = 5000) => {
     draining = true;
     watcher?.close();
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    server.closeIdleConnections();
+    unwatch?.();
+    const closed = Promise.all(
+      servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))),
+    );
+    for (const server of servers) server.closeIdleConnections();
     tunnels.closeAll();
     const deadline = setTimeout(() => connections.forEach((socket) => socket.destroy()), drainMs);
     await closed;
@@ -144,17 +180,23 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     status?.close();
     status?.closeAllConnections();
   };
-  const { port } = server.address() as AddressInfo;
+  const port = portOf(open);
+  const tlsPort = portOf(encrypted);
   return {
-    url: `http://${host}:${port}`,
+    url: tlsPort === undefined ? `http://${host}:${port}` : `https://${host}:${tlsPort}`,
     port,
-    statusPort: (status?.address() as AddressInfo | undefined)?.port,
+    tlsPort,
+    statusPort: portOf(status),
     reload,
     stop,
   };
 }
 
-function listen(server: Server, port: number, host: string): Promise<void> {
+function portOf(server: Server | TlsServer | undefined): number | undefined {
+  return (server?.address() as AddressInfo | undefined)?.port;
+}
+
+function listen(server: Server | TlsServer, port: number, host: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, () => {

@@ -1,5 +1,6 @@
 import { ServerResponse, type Agent, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { Exchange, type Exit, type Headers, type ResponseHead } from './exchange';
 import { normalisePath } from './path';
 import type { Plugin } from './plugins/plugin';
@@ -88,17 +89,23 @@ export class RequestHandler {
     const query = cut < 0 ? '' : url.slice(cut + 1);
     const runtime = this.runtime();
     const match = path.startsWith('/') ? runtime.router.match(request.method!, path) : undefined;
-    const forwardedFor = [request.headers['x-forwarded-for'] ?? []].flat().join(',');
+    const { headers } = request;
+    const forwardedFor = [headers['x-forwarded-for'] ?? []].flat().join(',');
     const origin = this.proxies.originOf(request.socket.remoteAddress ?? '', forwardedFor);
+    const own = (request.socket as TLSSocket).encrypted ? 'https' : 'http';
+    const said = origin.trusted ? headers['x-forwarded-proto'] : undefined;
     const exchange = new Exchange(
       request.method!,
       path,
       query,
-      request.headers,
+      headers,
       origin.address,
       match?.route,
+      said === 'http' || said === 'https' ? said : own,
     );
-    const plugins = match?.route.plugins ?? runtime.globalPlugins;
+    // What the route is not open to is turned away before its plugins are looked at.
+    const isOpen = match?.route.entry.protocols.includes(exchange.scheme);
+    const plugins = isOpen ? match!.route.plugins : runtime.globalPlugins;
     return {
       request,
       response,
@@ -132,6 +139,8 @@ export class RequestHandler {
     const lacksHost = request.httpVersion === '1.1' && request.headers.host === undefined;
     if (lacksHost || !exchange.path.startsWith('/')) return badRequest;
     if (!match) return noRoute;
+    if (!match.route.entry.protocols.includes(exchange.scheme))
+      return otherProtocol(match, exchange, request);
     for (const plugin of plugins) {
       if (!plugin.access) continue;
       const result = plugin.access(exchange);
@@ -238,6 +247,20 @@ export class RequestHandler {
     this.metrics.requests.inc({ ...labelsOf(context), code: head.status, source: head.source });
     return head;
   }
+}
+
+/** Kong's answer to HTTP where a route is for HTTPS alone. The port is not named: HTTPS has its own. */
+function otherProtocol({ route }: Match, { headers }: Exchange, { url }: IncomingMessage): Exit {
+  const status = route.entry.https_redirect_status_code;
+  if (status === 426)
+    return {
+      status,
+      body: { message: 'Please use HTTPS protocol' },
+      headers: { connection: 'Upgrade', upgrade: 'TLS/1.2, HTTP/1.1' },
+      source: 'error',
+    };
+  const host = (headers.host ?? '').replace(/:\d+$/, '');
+  return { status, headers: { location: `https://${host}${url!.replace(/^https?:\/\/[^/?]*/i, '')}` } };
 }
 
 function labelsOf({ match }: Context): { service: string; route: string } {

@@ -3,9 +3,12 @@ import { pino } from 'pino';
 import { ConfigError } from './config/errors';
 import { startGateway } from './gateway';
 
-const usage = `usage: node tools/gateway/dist/main.js --config FILE [--port N] [--host H] [--status-port N] [--log-level L]
+const usage = `usage: node tools/gateway/dist/main.js --config FILE [--port N] [--host H]
+           [--tls-port N --tls-cert FILE --tls-key FILE] [--trusted FILE] [--status-port N] [--log-level L]
   --config       a rendered kong.yml; it is watched, and SIGHUP reads it again
-  --port         default 8000; 0 takes a free one
+  --port         default 8000, with --tls-port none; 0 takes a free one
+  --tls-port     of HTTPS; --tls-cert and --tls-key are PEM files, watched like the configuration
+  --trusted      PEM file of the authorities by which Redis is trusted; default: those that Node knows
   --host         default 127.0.0.1
   --status-port  serves /metrics and /status/ready; default: nowhere
   --trusted-ips  A,…  load balancers in front whose X-Forwarded-* is believed; default: nobody
@@ -15,7 +18,11 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       config: { type: 'string' },
-      port: { type: 'string', default: '8000' },
+      port: { type: 'string' },
+      'tls-port': { type: 'string' },
+      'tls-cert': { type: 'string' },
+      'tls-key': { type: 'string' },
+      trusted: { type: 'string' },
       host: { type: 'string', default: '127.0.0.1' },
       'status-port': { type: 'string' },
       'trusted-ips': { type: 'string', default: '' },
@@ -25,9 +32,16 @@ async function main(): Promise<void> {
   if (!values.config) throw new Error('--config is missing');
   const log = pino({ name: 'gateway', level: values['log-level'] });
   const statusPort = values['status-port'];
+  const { 'tls-port': tlsPort, 'tls-cert': certFile, 'tls-key': keyFile } = values;
+  if (tlsPort !== undefined && (!certFile || !keyFile)) throw new Error('--tls-cert or --tls-key is missing');
   const gateway = await startGateway({
     configFile: values.config,
-    port: portNumber(values.port),
+    port: values.port === undefined && tlsPort !== undefined ? undefined : portNumber(values.port ?? '8000'),
+    tls:
+      tlsPort === undefined
+        ? undefined
+        : { port: portNumber(tlsPort), certFile: certFile!, keyFile: keyFile! },
+    trustedFile: values.trusted,
     host: values.host,
     statusPort: statusPort === undefined ? undefined : portNumber(statusPort),
     watch: true,

@@ -22,6 +22,10 @@ export interface RenderValues {
   };
   /** Origins of browsers that may read answers. */
   webOrigins: string[];
+  /** Whether plain HTTP is only redirected. */
+  httpsOnly?: boolean;
+  /** How long browsers that came over HTTPS shall use nothing else; 0, the default, tells them nothing. */
+  hstsSeconds?: number;
   limits?: Partial<RateLimits>;
 }
 
@@ -91,6 +95,8 @@ function placeholderValues({
   targets,
   redis,
   webOrigins,
+  httpsOnly,
+  hstsSeconds,
   limits,
 }: RenderValues): Record<string, unknown> {
   const problems = Object.entries(targets).flatMap(([app, list]) =>
@@ -122,6 +128,9 @@ function placeholderValues({
     REDIS_PASSWORD: redis.password || null,
     REDIS_DATABASE: redis.database ?? 0,
     REDIS_SSL: redis.tls ?? false,
+    REDIS_SERVER_NAME: redis.tls ? redis.host : null,
+    ROUTE_PROTOCOLS: httpsOnly ? ['https'] : ['http', 'https'],
+    HSTS_SECONDS: hstsSeconds ?? 0,
     WEB_ORIGINS: webOrigins,
     RL_USER_SECOND: rates.userPerSecond,
     RL_USER_MINUTE: rates.userPerMinute,

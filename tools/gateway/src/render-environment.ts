@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { ConfigError } from './config/errors';
 import { defaultLimits, type PublicJwk, type RateLimits, type RenderValues } from './render-config';
 
@@ -42,6 +43,11 @@ export function valuesFromEnvironment(environment: Environment, keys: PublicJwk[
     if (Number.isInteger(value) && value > 0) limits[key] = value;
     else problems.push(`${limitNames[key]}: ${text} is no whole number above 0`);
   }
+  const hstsText = environment.HSTS_SECONDS ?? '0';
+  if (!/^\d{1,9}$/.test(hstsText)) problems.push(`HSTS_SECONDS: ${hstsText} is no number of seconds`);
+  const httpsOnly = environment.HTTPS_ONLY ?? 'false';
+  if (httpsOnly !== 'true' && httpsOnly !== 'false')
+    problems.push(`HTTPS_ONLY: ${httpsOnly} is neither true nor false`);
   const redis = readRedis(environment.REDIS_URL ?? 'redis://127.0.0.1:6379', problems);
   if (problems.length > 0) throw new ConfigError('the environment', problems);
   return {
@@ -49,6 +55,8 @@ export function valuesFromEnvironment(environment: Environment, keys: PublicJwk[
     targets,
     redis,
     limits,
+    httpsOnly: httpsOnly === 'true',
+    hstsSeconds: Number(hstsText),
     webOrigins: splitList(environment.WEB_ORIGINS ?? 'http://localhost:8000'),
   };
 }
@@ -66,12 +74,16 @@ function readRedis(text: string, problems: string[]): RenderValues['redis'] {
     return { host: '', port: 0 };
   }
   const url = new URL(text);
+  const tls = url.protocol === 'rediss:';
+  // Kong compares names only, and with an address it would take any certificate of the authority.
+  if (tls && isIP(url.hostname.replace(/^\[|\]$/g, '')))
+    problems.push('REDIS_URL: a certificate is checked by name here; write a host name, not an address');
   return {
     host: url.hostname,
     port: Number(url.port || 6379),
     username: decodeURIComponent(url.username),
     password: decodeURIComponent(url.password),
     database: Number(url.pathname.slice(1) || 0),
-    tls: url.protocol === 'rediss:',
+    tls,
   };
 }

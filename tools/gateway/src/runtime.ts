@@ -28,6 +28,8 @@ export class Runtime {
   constructor(
     readonly document: KongDocument,
     private readonly events: RuntimeEvents,
+    /** Authorities that Redis is trusted by, in PEM; absent: those that Node knows. */
+    private readonly trusted: Buffer | undefined,
     private previous?: Runtime,
   ) {
     this.localCounters = previous?.localCounters ?? new LocalCounters();
@@ -119,7 +121,7 @@ export class Runtime {
     const counters =
       this.redisCounters.get(key) ??
       this.previous?.redisCounters.get(key) ??
-      new RedisCounters(config, this.events.redisFailed);
+      new RedisCounters(config, this.trusted, this.events.redisFailed);
     this.redisCounters.set(key, counters);
     return counters;
   }

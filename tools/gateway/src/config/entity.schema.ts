@@ -87,7 +87,14 @@ export const routeSchema = z
     preserve_host: z.boolean().default(false),
     request_buffering: z.literal(true).default(true),
     response_buffering: z.boolean().default(true),
-    protocols: z.array(z.enum(['http', 'https'])).default(['http', 'https']),
+    // A route for HTTP alone would be refused over HTTPS by Kong in a way that nobody here needs.
+    protocols: z
+      .array(z.enum(['http', 'https']))
+      .refine((list) => list.includes('https'), 'must have https')
+      .default(['http', 'https']),
+    https_redirect_status_code: z
+      .union([z.literal(426), z.literal(301), z.literal(302), z.literal(307), z.literal(308)])
+      .default(426),
     plugins: z.array(pluginSchema).default([]),
   })
   .refine((route) => route.paths || route.methods, 'needs paths or methods');

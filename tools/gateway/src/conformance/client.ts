@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { request, type IncomingHttpHeaders } from 'node:http';
+import { request as requestHttp, type IncomingHttpHeaders } from 'node:http';
+import { request as requestHttps } from 'node:https';
 import { WebSocket } from 'ws';
 import type { Echo } from './echo';
 
@@ -25,7 +26,8 @@ export function send(
   path: string,
   { method = 'GET', headers = {}, body, chunked }: Send = {},
 ): Promise<Reply> {
-  const { hostname, port } = new URL(url);
+  const { hostname, port, protocol } = new URL(url);
+  const request = protocol === 'https:' ? requestHttps : requestHttp;
   return new Promise((resolve, reject) => {
     const outgoing = request({ hostname, port, path, method, headers, agent: false, timeout: TIMEOUT_MS });
     outgoing.on('timeout', () =>

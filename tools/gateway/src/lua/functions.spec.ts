@@ -8,7 +8,9 @@ import { FunctionPlugin } from './functions';
 
 type Functions = Record<'access' | 'header_filter' | 'body_filter', string[] | undefined>;
 const file = resolve(__dirname, '../../../../docker/kong/kong.yml');
-const { plugins } = parse(readFileSync(file, 'utf8')) as { plugins: { name: string; config: Functions }[] };
+// With the one number that the render command puts in.
+const text = readFileSync(file, 'utf8').replace('${HSTS_SECONDS}', '600');
+const { plugins } = parse(text) as { plugins: { name: string; config: Functions }[] };
 const textsOf = (name: string) => plugins.find((plugin) => plugin.name === name)!.config;
 const pluginOf = (name: 'pre-function' | 'post-function') => {
   const { access = [], header_filter = [], body_filter = [] } = textsOf(name);
@@ -138,15 +140,16 @@ describe('pre-function', () => {
 });
 
 describe('post-function', () => {
-  function answered(head: ResponseHead, body: string) {
+  function answered(head: ResponseHead, body: string, scheme: 'http' | 'https' = 'http') {
     const headers = { ...head.headers } as Record<string, string>;
     const { header_filter, body_filter } = textsOf('post-function');
     const there = runLua([...header_filter!, ...body_filter!], {
       headers: {},
       query: {},
+      scheme,
       response: { status: head.status, source: head.source, headers, body },
     }).response!;
-    const exchange = new Exchange('GET', '/', '', {}, '127.0.0.1', undefined);
+    const exchange = new Exchange('GET', '/', '', {}, '127.0.0.1', undefined, scheme);
     after.headerFilter!(exchange, head);
     const text = after.bodyFilter!(exchange, head, body);
     return { here: { headers: head.headers, text }, there: { headers: there.headers, text: there.body } };
@@ -178,6 +181,15 @@ describe('post-function', () => {
     );
     expect(here.headers).toEqual(there.headers);
     expect(here.headers['retry-after']).toBe('17');
+  });
+
+  it('tells those who came encrypted to keep to it', () => {
+    const over = (scheme: 'http' | 'https') =>
+      answered({ status: 200, source: 'service', headers: { ...idle } }, 'body', scheme);
+    const { here, there } = over('https');
+    expect(here.headers).toEqual(there.headers);
+    expect(here.headers['strict-transport-security']).toBe('max-age=600');
+    expect(over('http').there.headers).toEqual(idle);
   });
 
   it('hides the bucket from the service', () => {

@@ -41,7 +41,7 @@ interface TakingRedis extends Redis {
 export class RedisCounters implements CounterStore {
   private readonly redis: TakingRedis;
 
-  constructor(config: RedisConfig, onError: (error: Error) => void) {
+  constructor(config: RedisConfig, trusted: Buffer | undefined, onError: (error: Error) => void) {
     const redis = new Redis({
       host: config.host,
       port: config.port,
@@ -55,7 +55,7 @@ export class RedisCounters implements CounterStore {
       disconnectTimeout: 100,
       retryStrategy: (attempt) => Math.min(attempt * 100, 1000),
       tls: config.ssl
-        ? { rejectUnauthorized: config.ssl_verify, servername: config.server_name ?? undefined }
+        ? { ca: trusted, rejectUnauthorized: config.ssl_verify, servername: config.server_name ?? undefined }
         : undefined,
     });
     redis.on('error', onError);

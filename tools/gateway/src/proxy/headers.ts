@@ -28,7 +28,7 @@ export function upstreamHeaders(
   headers['x-forwarded-for'] = before ? `${[before].flat().join(', ')}, ${origin.peer}` : origin.peer;
   headers['x-real-ip'] = origin.address;
   const own = {
-    'x-forwarded-proto': 'http',
+    'x-forwarded-proto': exchange.scheme,
     'x-forwarded-host': host.replace(/:\d+$/, ''),
     'x-forwarded-port': String(request.socket.localPort ?? ''),
     'x-forwarded-path': request.url!.split('?', 1)[0],

@@ -19,6 +19,8 @@ export interface LuaWorld {
   headers: Record<string, string>;
   /** `true` stands for a parameter without a value. */
   query: Record<string, string | true>;
+  /** How the client came; `http` where nothing is said. */
+  scheme?: string;
   response?: { status: number; source: string; headers: Record<string, string>; body: string };
 }
 
@@ -30,6 +32,7 @@ kong = {
   request = {
     get_header = function(name) return world.headers[name:lower()] end,
     get_query_arg = function(name) return world.query[name] end,
+    get_forwarded_scheme = function() return world.scheme or "http" end,
     get_query = function() return copy(world.query) end,
   },
   service = { request = {
