@@ -66,6 +66,13 @@ function build() {
   );
 }
 
+/** Makes the certificates of a run directory, where they are missing, and the environment in which Node trusts them. */
+export function trustOwnAuthority(runDir) {
+  const folder = join(runDir, 'certificates');
+  run(process.execPath, ['docker/certificates.mjs', folder]);
+  return { NODE_EXTRA_CA_CERTS: join(folder, 'ca.pem') };
+}
+
 /**
  * Runs a Node program of this workspace in our place: same terminal, same signals, same exit code. `atEnd` is called after it.
  */

@@ -3,6 +3,7 @@ import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { inheritedEnvironment } from '../process/owned-process';
+import { certificatePaths } from '../servers/certificates';
 import { freePort, isPortFree } from '../system/ports';
 import { LocalError } from '../system/local-error';
 import type { Apps, AppsSetup } from './apps';
@@ -24,6 +25,8 @@ export interface GatewayOptions {
   webOrigins?: string[];
   /** Variables of the renderer, e.g. RL_USER_SECOND, to change rate limits. */
   env?: Record<string, string>;
+  /** A folder of certificates, from `makeCertificates`: the port is of HTTPS then. */
+  certificates?: string;
 }
 
 /** Renders docker/kong/kong.yml for these apps and their keys as they are now; returns its path. */
@@ -44,7 +47,7 @@ export async function renderGatewayConfig(
 export async function startGateway(
   { dir, workspace }: AppsSetup,
   config: string,
-  node: { name?: string; port?: number; trustedIps?: string } = {},
+  node: { name?: string; port?: number; trustedIps?: string; certificates?: string } = {},
 ): Promise<GatewayInstance> {
   const port = node.port ?? (await freePort());
   if (node.port !== undefined) await requireFreePort(port);
@@ -56,12 +59,19 @@ export async function startGateway(
     workspace,
     port,
     program: 'tools/gateway/dist/main.js',
-    args: ['--config', config, '--port', String(port), '--status-port', String(statusPort), ...trusted],
+    args: ['--config', config, '--status-port', String(statusPort), ...listener(port, node), ...trusted],
     env: {},
+    ...(node.certificates === undefined ? {} : { url: `https://localhost:${port}` }),
     readyUrl: `http://127.0.0.1:${statusPort}/status/ready`,
   });
   await gateway.start();
   return Object.assign(gateway, { statusPort });
+}
+
+function listener(port: number, { certificates }: { certificates?: string }): string[] {
+  if (certificates === undefined) return ['--port', String(port)];
+  const { ca, cert, key } = certificatePaths(certificates, 'gateway');
+  return ['--tls-port', String(port), '--tls-cert', cert, '--tls-key', key, '--trusted', ca];
 }
 
 /** @throws LocalError that names `--port` as the way out. */
@@ -77,7 +87,7 @@ async function render(
   setup: AppsSetup,
   apps: Apps,
   out: string,
-  { env, webOrigins }: GatewayOptions,
+  { env, webOrigins, certificates }: GatewayOptions,
 ): Promise<void> {
   const targets = APPS.map((app) => [
     `${app.toUpperCase()}_TARGETS`,
@@ -92,6 +102,7 @@ async function render(
       ...inheritedEnvironment(),
       REDIS_URL: setup.environment['REDIS_URL'] ?? '',
       JWT_PUBLIC_KEYS_FILE: setup.keys.publicFile,
+      HTTPS_ONLY: String(certificates !== undefined),
       ...(webOrigins ? { WEB_ORIGINS: webOrigins.join(',') } : {}),
       ...(Object.fromEntries(targets) as Record<string, string>),
       ...env,

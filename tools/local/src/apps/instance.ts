@@ -6,7 +6,7 @@ export interface Instance {
   /** e.g. `realtime-2`; also the name of its log. */
   readonly name: string;
   readonly port: number;
-  /** Base URL on loopback. */
+  /** Base address on loopback. */
   readonly url: string;
   readonly logFile: string;
   /** The process id while it runs. */
@@ -36,6 +36,8 @@ export interface InstanceSpec {
   args?: string[];
   env: Record<string, string>;
   readyUrl: string;
+  /** Base address, where it is not http on 127.0.0.1. */
+  url?: string;
 }
 
 const START_TIMEOUT_MS = 90_000;
@@ -53,7 +55,7 @@ export function createInstance(spec: InstanceSpec): Instance {
 
 /** The same for any program. */
 export function instanceOf(
-  spec: Pick<InstanceSpec, 'name' | 'dir' | 'port' | 'readyUrl'>,
+  spec: Pick<InstanceSpec, 'name' | 'dir' | 'port' | 'readyUrl' | 'url'>,
   program: Pick<ProcessSpec, 'command' | 'args' | 'env' | 'cwd'>,
 ): Instance {
   const owned = new OwnedProcess({
@@ -68,7 +70,7 @@ export function instanceOf(
   return {
     name: spec.name,
     port: spec.port,
-    url: `http://127.0.0.1:${spec.port}`,
+    url: spec.url ?? `http://127.0.0.1:${spec.port}`,
     logFile: owned.logFile,
     get pid() {
       return owned.pid;

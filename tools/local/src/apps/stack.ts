@@ -1,7 +1,9 @@
 import { ensureKeys, type KeyFiles } from '../keys';
+import { makeCertificates } from '../servers/certificates';
 import { type Prometheus, startPrometheus } from '../servers/prometheus';
 import type { MongoServer } from '../servers/server';
 import { type Servers, startServers, type StartServersOptions } from '../servers/servers';
+import { LocalError } from '../system/local-error';
 import { freePort } from '../system/ports';
 import { type Apps, type AppsSetup, startApps } from './apps';
 import { APPS } from './catalogue';
@@ -41,6 +43,8 @@ export interface StackOptions extends Pick<
   loadBalancer?: Record<string, string>;
   /** Starts a Prometheus with the rules of docker/prometheus beside it all; `interval` of scrapes, e.g. `1s`. */
   prometheus?: { interval?: string };
+  /** A folder for certificates, made where they are missing: every connection but those behind the gateway is encrypted then. */
+  certificates?: string;
   /** Called as each step begins, and with the name of each process that is ready. */
   onStep?: (step: string) => void;
   onReady?: (name: string) => void;
@@ -51,12 +55,14 @@ export interface StackOptions extends Pick<
  * @throws LocalError, or the reason of `signal` once that is aborted; what had started is stopped before.
  */
 export async function startStack(options: StackOptions): Promise<Stack> {
-  const { dir, onStep = () => undefined } = options;
+  const { dir, certificates, onStep = () => undefined } = options;
   const mongo = options.servers?.store === 'mongodb' ? ', MongoDB' : '';
   onStep(`Starting PostgreSQL${mongo}, Redis and RabbitMQ, migrating the databases`);
+  if (certificates !== undefined) await makeCertificates(options.workspace, certificates);
   const keys = await ensureKeys(dir);
   const setupWith = (environment: Record<string, string>): AppsSetup => ({ ...options, environment, keys });
   const servers = await startServers(dir, {
+    certificates,
     ...options.servers,
     withDatabases: (environment) => migrate(setupWith(environment)),
   });
@@ -73,9 +79,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     started.push(apps);
     options.signal?.throwIfAborted();
     onStep('Starting the gateway');
-    const config = await renderGatewayConfig(setup, apps, options.gateway);
+    const config = await renderGatewayConfig(setup, apps, { certificates, ...options.gateway });
     const renderGateway = async (): Promise<void> =>
-      void (await renderGatewayConfig(setup, apps, options.gateway));
+      void (await renderGatewayConfig(setup, apps, { certificates, ...options.gateway }));
     const doors = await startDoors(setup, config, options, started);
     if (!options.prometheus) return { servers, keys, apps, ...doors, renderGateway, stop };
     onStep('Starting Prometheus');
@@ -103,14 +109,19 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 async function startDoors(
   setup: AppsSetup,
   config: string,
-  { gateway: { port } = {}, gateways: count = 1, loadBalancer: env = {} }: StackOptions,
+  { gateway: { port } = {}, gateways: count = 1, loadBalancer: env = {}, certificates }: StackOptions,
   started: { stop(): Promise<void> }[],
 ): Promise<Pick<Stack, 'gateway' | 'gateways' | 'loadBalancer'>> {
   if (count === 1) {
-    const gateway = await startGateway(setup, config, port === undefined ? {} : { port });
+    const gateway = await startGateway(setup, config, { certificates, ...(port !== undefined && { port }) });
     started.push(gateway);
     return { gateway, gateways: [gateway] };
   }
+  if (certificates !== undefined)
+    throw new LocalError(
+      'The load balancer of a local start speaks no TLS.',
+      'Start with encryption, or with several gateways.',
+    );
   const gateways: GatewayInstance[] = [];
   for (let node = 1; node <= count; node++) {
     const gateway = await startGateway(setup, config, { name: `gateway-${node}`, trustedIps });

@@ -1,11 +1,12 @@
 import { once } from 'node:events';
 import { mkdirSync, realpathSync } from 'node:fs';
-import { relative, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { requireFreePort } from '../apps/gateway';
 import { type Stack, startStack } from '../apps/stack';
 import { readPidFile, removePidFile, writePidFile } from '../process/process-table';
 import { stopLeftovers } from '../process/leftovers';
 import { givenServers } from '../servers/given';
+import { certificatePaths } from '../servers/certificates';
 import { LocalError } from '../system/local-error';
 import { loadState } from '../system/state';
 import { type DemoLogin, demoLogins, proveDelivery } from './demo';
@@ -33,7 +34,8 @@ async function main(): Promise<void> {
     if (leftovers.length > 0) progress.step(`Stopped what a crash had left: ${leftovers.join(', ')}`);
     await requireFreePort(options.port);
     const stack = await start(dir, options, progress, interrupted);
-    if (stack) await runUntil(interrupted, stack, dir, progress);
+    const ca = options.tls ? certificatePaths(join(dir, 'certificates'), 'gateway').ca : undefined;
+    if (stack) await runUntil(interrupted, stack, dir, progress, ca);
   } finally {
     removePidFile(dir, 'start');
   }
@@ -75,7 +77,11 @@ async function start(
         store: options.store,
         onProgress: (line) => progress.step(line),
       },
-      gateway: { port: options.port },
+      gateway: {
+        port: options.port,
+        ...(options.tls ? { webOrigins: [`https://localhost:${options.port}`] } : {}),
+      },
+      ...(options.tls ? { certificates: join(dir, 'certificates') } : {}),
       ...(options.monitor ? { prometheus: {} } : {}),
       signal: interrupted,
       onStep: (step) => progress.step(step),
@@ -93,6 +99,7 @@ async function runUntil(
   stack: Stack,
   dir: string,
   progress: Progress,
+  ca: string | undefined,
 ): Promise<void> {
   let stopping = false;
   try {
@@ -102,8 +109,9 @@ async function runUntil(
     const tookMs = await Promise.race([proveDelivery(stack.gateway.url, logins), end]);
     if (typeof tookMs !== 'number') return;
     progress.step(`It arrived after ${Math.round(tookMs)} ms`);
-    writeRunning(dir, { url: stack.gateway.url, logins });
-    greet(stack.gateway.port, logins, stack.prometheus?.url);
+    const url = ca === undefined ? `http://localhost:${stack.gateway.port}` : stack.gateway.url;
+    writeRunning(dir, { url: stack.gateway.url, logins, ...(ca === undefined ? {} : { ca }) });
+    greet(url, ca, logins, stack.prometheus?.url);
     const say = (line: string): void => progress.step(line);
     const watched = [...stack.apps.instances, stack.gateway];
     void Promise.all(watched.map((instance) => supervise(instance, () => stopping, say)));
@@ -125,16 +133,17 @@ function onInterrupt(): AbortSignal {
   return controller.signal;
 }
 
-function greet(port: number, logins: DemoLogin[], prometheusUrl?: string): void {
+function greet(url: string, ca: string | undefined, logins: DemoLogin[], prometheusUrl?: string): void {
   const lines = [
     '',
-    `parley is at http://localhost:${port}`,
+    `parley is at ${url}`,
     ...logins.map(({ username, password }) => `  login ${username.padEnd(5)}  password ${password}`),
     ...(prometheusUrl ? [`  Prometheus ${prometheusUrl}/alerts`] : []),
+    ...(ca === undefined ? [] : trustAdvice(url, relative(WORKSPACE, ca))),
     '',
     'Try next:',
     '  npm run chat -- --as alice     and, in a second terminal, --as bob',
-    `  http://localhost:${port}/docs    the HTTP and socket interfaces`,
+    `  ${url}/docs    the HTTP and socket interfaces`,
     '  tail -f .local/logs/*.log      what happens inside',
     '  npm start -- --scale realtime=2,messaging=2',
     '',
@@ -142,6 +151,17 @@ function greet(port: number, logins: DemoLogin[], prometheusUrl?: string): void 
     '',
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
+}
+
+/** Nobody trusts a private authority by itself. */
+function trustAdvice(url: string, ca: string): string[] {
+  return [
+    '',
+    `Its certificate is of an authority made here, ${ca}. Trust it with:`,
+    `  curl --cacert ${ca} ${url}/v1/limits`,
+    `  NODE_EXTRA_CA_CERTS=${ca} node …     (npm run chat does so by itself)`,
+    '  or import the file into the browser as an authority for websites',
+  ];
 }
 
 // A terminal that is closed takes its streams along; what runs must still be stopped in order.

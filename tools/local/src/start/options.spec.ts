@@ -1,16 +1,23 @@
 import { parseOptions } from './options';
 
 test('without arguments everything runs once, behind port 8000', () => {
-  expect(parseOptions([])).toEqual({ port: 8000, scale: {}, store: 'postgresql', monitor: false });
+  expect(parseOptions([])).toEqual({
+    port: 8000,
+    scale: {},
+    store: 'postgresql',
+    monitor: false,
+    tls: false,
+  });
 });
 
 test('--scale names apps and numbers', () => {
-  const args = ['--scale', 'realtime=2,messaging=3', '--port=9000', '--monitor', '--store=mongodb'];
+  const args = ['--scale', 'realtime=2,messaging=3', '--port=9000', '--monitor', '--store=mongodb', '--tls'];
   expect(parseOptions(args)).toEqual({
     port: 9000,
     scale: { realtime: 2, messaging: 3 },
     store: 'mongodb',
     monitor: true,
+    tls: true,
   });
 });
 

@@ -10,13 +10,16 @@ export interface StartOptions {
   store: MessageStore;
   /** A Prometheus beside it. */
   monitor: boolean;
+  /** Whether every connection but those behind the gateway is encrypted. */
+  tls: boolean;
 }
 
-export const USAGE = `npm start -- [--port N] [--scale APP=N,APP=N] [--store mongodb] [--monitor]
+export const USAGE = `npm start -- [--port N] [--scale APP=N,APP=N] [--store mongodb] [--monitor] [--tls]
   --port   port of the gateway on 127.0.0.1 (default 8000)
   --scale  how many instances of an app, e.g. realtime=2,messaging=2; one where nothing is said
   --store  where messages are kept: postgresql (default) or mongodb
   --monitor  starts a Prometheus too, with the rules and alerts that Docker and Kubernetes use
+  --tls    HTTPS, and encrypted connections to the servers, with certificates of an authority made under .local
 Apps: ${APPS.join(', ')}.
 Running servers are used when DATABASE_URL, REDIS_URL, AMQP_URL and MONGODB_URL name them.
 For --store mongodb, mongod is used where it is installed, else FerretDB over PostgreSQL, built with Go.`;
@@ -30,7 +33,7 @@ export function parseOptions(args: string[]): StartOptions | undefined {
   const port = Number(values.port);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) throw wrong(`--port ${values.port} is no port.`);
   const store = parseStore(values.store);
-  return { port, scale: parseScale(values.scale ?? ''), store, monitor: values.monitor };
+  return { port, scale: parseScale(values.scale ?? ''), store, monitor: values.monitor, tls: values.tls };
 }
 
 interface Values {
@@ -38,6 +41,7 @@ interface Values {
   scale?: string;
   store: string;
   monitor: boolean;
+  tls: boolean;
   help?: boolean;
 }
 
@@ -48,6 +52,7 @@ function read(args: string[]): Values {
       scale: { type: 'string' },
       monitor: { type: 'boolean', default: false },
       store: { type: 'string', default: 'postgresql' },
+      tls: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h' },
     } as const;
     return parseArgs({ args, options }).values;

@@ -6,6 +6,8 @@ import type { DemoLogin } from './demo';
 export interface Running {
   url: string;
   logins: DemoLogin[];
+  /** PEM file of the authority of an https address. */
+  ca?: string;
 }
 
 export function writeRunning(dir: string, running: Running): void {
