@@ -67,17 +67,8 @@ export async function patiently<T>(attempt: () => Promise<T>, deadlineMs: number
       return await attempt();
     } catch (error) {
       if (!isBackingServiceAway(error) || Date.now() > deadlineMs) throw error;
-      log.info({ err: error, why: whyTls(error) }, 'MongoDB is not up yet.');
+      log.info({ err: error, why: tlsFailure(error) }, 'MongoDB is not up yet.');
       await new Promise((resolve) => setTimeout(resolve, retryMs));
     }
   }
-}
-
-/** The driver wraps what went wrong, several times. */
-function whyTls(error: unknown): string | undefined {
-  for (let cause = error; cause; cause = (cause as { cause?: unknown }).cause) {
-    const why = tlsFailure(cause);
-    if (why) return why;
-  }
-  return undefined;
 }

@@ -1,49 +1,74 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { type AddressInfo, connect } from 'node:net';
+import { connect, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer, type Server } from 'node:tls';
-import { describeMongo, interruptible, makeCertificates, testMongo } from '@parley/testing';
-import { clientTls, connectMongo } from '..';
+import { describeMongo, makeCertificates, testMongo } from '@parley/testing';
+import { clientTls, isBackingServiceAway } from '..';
+import { tlsFailure } from '../tls/failure';
+import { mongoOptions, openMongo } from './connection';
 
-/** Speaks TLS, with certificates on both sides, in front of a server that does not. */
-async function encrypted(port: number, folder: string): Promise<Server> {
-  const file = (name: string) => readFileSync(join(folder, name));
-  const [ca, cert, key] = [file('ca.pem'), file('mongodb.pem'), file('mongodb.key')];
-  const server = createServer({ ca, cert, key, requestCert: true }, (near) => {
-    const far = connect(port, '127.0.0.1');
-    near.pipe(far).pipe(near);
-    for (const socket of [near, far]) socket.on('error', () => [near, far].forEach((one) => one.destroy()));
+/** MongoDB behind an end of TLS, as a cluster's proxy or mongod itself shows it: the driver cannot tell. */
+describeMongo('MongoDB over TLS', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'parley-mongo-tls-'));
+  let server: Server;
+  let url: URL;
+
+  const serve = () => ({
+    ca: readFileSync(join(directory, 'ca.pem')),
+    cert: readFileSync(join(directory, 'mongodb.pem')),
+    key: readFileSync(join(directory, 'mongodb.key')),
   });
-  server.on('tlsClientError', () => undefined);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return server;
-}
 
-describeMongo('MongoDB behind TLS', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'parley-mongo-tls-'));
-  afterAll(() => rmSync(folder, { recursive: true }));
-
-  test('is reached with the certificates that the settings name', async () => {
-    await makeCertificates(folder);
-    const line = await interruptible((await testMongo()).url);
-    const server = await encrypted(Number(new URL(line.url).port), folder);
-    const url = new URL(line.url);
-    url.hostname = 'localhost';
-    url.port = String((server.address() as AddressInfo).port);
+  beforeAll(async () => {
+    await makeCertificates(directory);
+    url = new URL((await testMongo()).url);
+    const target = { host: url.hostname, port: Number(url.port) };
+    server = createServer({ ...serve(), requestCert: true, rejectUnauthorized: true }, (socket) => {
+      const far = connect(target);
+      socket.on('error', () => far.destroy()).pipe(far);
+      far.on('error', () => socket.destroy()).pipe(socket);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    url.host = `localhost:${(server.address() as AddressInfo).port}`;
     url.searchParams.set('tls', 'true');
+    url.searchParams.set('directConnection', 'true');
+    url.searchParams.delete('replicaSet');
+  });
+  afterAll(() => {
+    server.close();
+    rmSync(directory, { recursive: true });
+  });
+
+  function open(name: string) {
     const config = {
       MONGODB_URL: url.href,
-      TLS_CA_FILE: join(folder, 'ca.pem'),
-      TLS_CERT_FILE: join(folder, 'client.pem'),
-      TLS_KEY_FILE: join(folder, 'client.key'),
+      TLS_CA_FILE: join(directory, 'ca.pem'),
+      TLS_CERT_FILE: join(directory, `${name}.pem`),
+      TLS_KEY_FILE: join(directory, `${name}.key`),
     };
-    const settings = { url: url.href, app: 'things', migrations: [] };
-    const connection = await connectMongo({ ...settings, tls: clientTls('MONGODB', config) });
-    await connection.collection('things_items').insertOne({ number: 1 });
-    expect(await connection.collection('things_items').countDocuments()).toBe(1);
+    const options = mongoOptions({
+      url: url.href,
+      app: 'things',
+      migrations: [],
+      tls: clientTls('MONGODB', config),
+    });
+    // Its deadline has passed: one attempt.
+    return openMongo(url.href, options, 0);
+  }
+
+  test('documents go through with both certificates checked', async () => {
+    const connection = await open('client');
+    await connection.collection('things').insertOne({ number: 1 });
+    expect(await connection.collection('things').countDocuments()).toBe(1);
     await connection.close();
-    server.close();
-    await line.close();
+  });
+
+  test('a certificate for another host is refused, and named', async () => {
+    await makeCertificates(directory, ['renew', '--names', 'mongodb', '--hosts', 'elsewhere.example']);
+    server.setSecureContext(serve());
+    const failure: unknown = await open('client').catch((error: unknown) => error);
+    expect(tlsFailure(failure)).toContain('other host names');
+    expect(isBackingServiceAway(failure)).toBe(true);
   });
 });

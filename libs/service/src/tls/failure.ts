@@ -21,11 +21,26 @@ const failures: [RegExp, string][] = [
   [/^(ERR_SSL_|ERR_TLS_|CERT_)/, 'The encrypted connection could not be made.'],
 ];
 
-/** A sentence for operators, where an error is one of encryption. */
+interface Link {
+  code?: unknown;
+  message?: unknown;
+  cause?: Link;
+  /** What MongoDB's driver knows of its servers stands in the chain too, and names an error so. */
+  error?: Link;
+}
+
+/** Drivers wrap errors; none deeper than this. */
+const DEPTH_MAX = 5;
+
+/** A sentence for operators, where an error, or what caused it, is one of encryption. */
 export function tlsFailure(error: unknown): string | undefined {
-  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
-  // The PostgreSQL driver gives this one no code.
-  if (message === 'The server does not support SSL connections') return 'The server has TLS switched off.';
-  if (typeof code !== 'string') return undefined;
-  return failures.find(([pattern]) => pattern.test(code))?.[1];
+  let link = (error ?? undefined) as Link | undefined;
+  for (let depth = 0; link && depth < DEPTH_MAX; depth += 1, link = link.cause ?? link.error) {
+    const { code, message } = link;
+    // The PostgreSQL driver gives this one no code.
+    if (message === 'The server does not support SSL connections') return 'The server has TLS switched off.';
+    const found = typeof code === 'string' && failures.find(([pattern]) => pattern.test(code));
+    if (found) return found[1];
+  }
+  return undefined;
 }

@@ -1,9 +1,10 @@
-import { baseConfig, brokerConfig, databaseConfig, loadConfig, redisConfig } from '..';
+import { baseConfig, brokerConfig, databaseConfig, loadConfig, messageStoreConfig, redisConfig } from '..';
 
 const schema = baseConfig.extend({
   ...databaseConfig.shape,
   ...redisConfig.shape,
   ...brokerConfig.shape,
+  ...messageStoreConfig.shape,
 });
 const open = {
   PORT: '0',
@@ -37,6 +38,9 @@ test.each([
   ['REDIS_URL', 'rediss://cache?rejectUnauthorized=false', 'rejectUnauthorized=false is not supported'],
   ['AMQP_URL', 'amqps://queue?verify=verify_none', 'verify=verify_none is not supported'],
   ['AMQP_URL', 'amqps://queue?cacertfile=/ca.pem', 'AMQP_CA_FILE'],
+  ['MONGODB_URL', 'mongodb://a,b/parley?tls=true&tlsInsecure=true', 'tlsInsecure=true is not supported'],
+  ['MONGODB_URL', 'mongodb://a/parley?ssl=true', 'which is tls=true'],
+  ['MONGODB_URL', 'mongodb://a/parley?tls=true&tlsCAFile=/ca.pem', 'MONGODB_CA_FILE'],
 ])('%s %s is refused by name', (name, url, problem) => {
   expect(load({ ...open, [name]: url })).toThrow(new RegExp(`${name}: .*${problem}`));
 });
