@@ -1,6 +1,7 @@
 import type { ModuleMetadata } from '@nestjs/common';
 import { getDataSourceToken } from '@nestjs/typeorm';
 import {
+  clientTls,
   connectMongo,
   MONGO_CONNECTION,
   mongoKind,
@@ -57,9 +58,10 @@ export async function openMongoLog(source: DataSource, connection: Connection): 
   return new MongoLogStore(connection, new ProjectionStore(pool), isFerret ? FERRETDB_BATCH : COMMAND_ROWS);
 }
 
-export function mongoSettings(config: Pick<StoreConfig, 'MONGODB_URL' | 'MONGODB_POOL_MAX'>): MongoSettings {
+export function mongoSettings(config: StoreConfig): MongoSettings {
   return {
     url: config.MONGODB_URL!,
+    tls: clientTls('MONGODB', config),
     app: 'messaging',
     migrations: [log],
     poolMax: config.MONGODB_POOL_MAX,
