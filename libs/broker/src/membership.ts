@@ -62,6 +62,11 @@ export class Membership {
     return [...(this.seen.get(service)?.keys() ?? [])].sort();
   }
 
+  /** When an instance was last heard, by the monotonic clock in milliseconds; -Infinity for one that is not there. */
+  heardAt(service: ServiceName, instanceId: string): number {
+    return this.seen.get(service)?.get(instanceId) ?? -Infinity;
+  }
+
   /** Calls back at once and whenever the list changes. Returns how to stop. */
   onChange(service: ServiceName, listener: Listener): () => void {
     const set = this.listeners.get(service) ?? new Set();

@@ -1,5 +1,6 @@
 import { instancesOf, startSystem, storeOf, type System } from '@parley/tool-load';
 import { LocalError } from '@parley/tool-local';
+import { WORKSPACE, buildOf } from './fault/former-build';
 import { type Plant, plantBug, plantedKind } from './fault/plant';
 import { runRound, type Stage } from './fault/round';
 import { Supervisor } from './fault/supervisor';
@@ -18,6 +19,8 @@ async function main(): Promise<void> {
     process.stdout.write(`${USAGE}\n`);
     return;
   }
+  const formerWorkspace = options.from === undefined ? undefined : await buildOf(options.from, say);
+  if (options.from !== undefined && formerWorkspace === undefined) return;
   say(`Seed ${options.seed}`);
   const system = await startSystem({
     name: 'faults',
@@ -29,7 +32,10 @@ async function main(): Promise<void> {
   });
   const supervisor = new Supervisor(instancesOf(system));
   try {
-    const outcomes = await Promise.race([runAll(options, system), interruption()]);
+    const outcomes = await Promise.race([
+      runAll(options, system, supervisor, formerWorkspace),
+      interruption(),
+    ]);
     if (!outcomes) return;
     process.stdout.write(`\nMessages are kept in ${storeOf(system)}\n${report(outcomes)}\n`);
     process.exitCode = (options.plant ? wasFound(options.plant, outcomes) : outcomes.every(isGood)) ? 0 : 1;
@@ -47,7 +53,12 @@ function wasFound(plant: Plant, outcomes: Outcome[]): boolean {
   return isFound;
 }
 
-async function runAll(options: FaultOptions, system: System): Promise<Outcome[]> {
+async function runAll(
+  options: FaultOptions,
+  system: System,
+  supervisor: Supervisor,
+  formerWorkspace: string | undefined,
+): Promise<Outcome[]> {
   const { plant, durationMs, seed } = options;
   say('Registering people and connecting them');
   const world = await createWorld(system);
@@ -59,7 +70,14 @@ async function runAll(options: FaultOptions, system: System): Promise<Outcome[]>
     load,
     durationMs,
     reported: new Set(),
-    ...(plant ? { beforeCheck: () => plantBug(system.servers.postgres.url, plant, target) } : {}),
+    hands: {
+      without: (instance, work) => supervisor.without(instance, work),
+      presentWorkspace: WORKSPACE,
+      ...(formerWorkspace !== undefined && { formerWorkspace }),
+    },
+    ...(plant
+      ? { beforeCheck: (observed) => plantBug(plant, { system, conversationId: target, ...observed }) }
+      : {}),
   };
   const outcomes: Outcome[] = [];
   for (const fault of options.faults) {
@@ -72,14 +90,14 @@ async function runAll(options: FaultOptions, system: System): Promise<Outcome[]>
     // What a broken round leaves behind would be blamed on the next fault.
     if (outcome.trouble.length > 0) break;
   }
-  for (const person of world.people) person.close();
+  for (const person of [...world.people, ...world.bystanders]) person.close();
   return outcomes;
 }
 
 function unjudged(fault: string, error: Error): Outcome {
   const trouble = [`The round broke off: ${error.stack ?? error.message}`];
-  const unknown = { firstAckMs: undefined, allAckMs: undefined, inSyncMs: undefined };
-  return { fault, acked: 0, changed: 0, refused: 0, ...unknown, violations: [], trouble };
+  const unknown = { firstAckMs: undefined, allAckMs: undefined, inSyncMs: undefined, movedMs: undefined };
+  return { fault, acked: 0, changed: 0, refused: 0, refusedMs: 0, ...unknown, violations: [], trouble };
 }
 
 /** Resolves once somebody wants this to end. */

@@ -2,11 +2,11 @@ import { balancedFaults, faults, slugOf } from './fault/faults';
 import { parseOptions } from './options';
 
 describe('parseOptions', () => {
-  it('strikes with everything, at two instances of messaging and realtime, where nothing is said', () => {
+  it('strikes with everything, at several instances of everything, where nothing is said', () => {
     const options = parseOptions([]);
     expect(options?.faults).toEqual(faults.filter(({ store }) => store === undefined));
     expect(options?.store).toBe('postgresql');
-    expect(options?.scale).toEqual({ messaging: 2, realtime: 2 });
+    expect(options?.scale).toMatchObject({ messaging: 3, realtime: 3, auth: 2, history: 2 });
   });
 
   it('takes single faults, by names that are all different', () => {
@@ -25,6 +25,11 @@ describe('parseOptions', () => {
 
   it('plants bugs in an undisturbed system', () => {
     expect(parseOptions(['--plant', 'swap'])).toMatchObject({ plant: 'swap', faults: [{ name: 'nothing' }] });
+  });
+
+  it('upgrades from a commit alone', () => {
+    expect(parseOptions(['--from', 'v1'])).toMatchObject({ from: 'v1', faults: [{ name: 'upgrade' }] });
+    expect(() => parseOptions(['--only', 'upgrade'])).toThrow('--only');
   });
 
   it.each([

@@ -1,14 +1,16 @@
 import { parseArgs } from 'node:util';
 import { parseScale, parseStore } from '@parley/tool-load';
 import { LocalError, type MessageStore, type Scale } from '@parley/tool-local';
-import { balancedFaults, type Fault, faults, slugOf } from './fault/faults';
-import { type Plant, plants } from './fault/plant';
+import { balancedFaults, type Fault, faults, slugOf, upgradeFaults } from './fault/faults';
+import { type Plant, plantedFault, plants } from './fault/plant';
 
 export interface FaultOptions {
   faults: Fault[];
   durationMs: number;
   /** Two gateways behind the load balancer. */
   balanced: boolean;
+  /** A commit whose build runs beside the present one. */
+  from?: string;
   scale: Scale;
   store: MessageStore;
   seed: number;
@@ -16,14 +18,19 @@ export interface FaultOptions {
   keep: boolean;
 }
 
+const DURATION_S = '3';
+/** Several of everything: three owners and three socket nodes, two of each of the others. */
+const SCALE = 'auth=2,messaging=3,history=2,presence=2,notification=2,realtime=3';
+
 export const USAGE = `npm run faults -- [options]
   --only NAME,…     which of ${faults.map(slugOf).join(', ')} (default: all)
   --balanced        two gateways behind HAProxy; the faults are ${balancedFaults.map(slugOf).join(', ')}
-  --duration S      seconds of load before each fault and after each recovery (default 5)
-  --scale APP=N,…   instances (default messaging=2,realtime=2)
+  --from REF        builds that commit beside this one; the fault is ${upgradeFaults.map(slugOf).join(', ')}
+  --duration S      seconds of load before each fault and after each recovery (default ${DURATION_S})
+  --scale APP=N,…   instances (default ${SCALE})
   --store NAME      where messages are kept: postgresql (default) or mongodb
   --seed N          of the course of the load (default: another one each time)
-  --plant BUG       damage the view (${plants.join(', ')}) and demand that the check finds it
+  --plant BUG       damage something (${plants.join(', ')}) and demand that the check finds it
   --keep            leave the temporary directory with data and logs in place`;
 
 /** @throws LocalError with the usage; undefined when help was asked for. */
@@ -31,12 +38,14 @@ export function parseOptions(args: string[]): FaultOptions | undefined {
   const values = read(args);
   if (values.help) return undefined;
   const store = parseStore(values.store);
-  const all = (values.balanced ? balancedFaults : faults).filter((one) => !one.store || one.store === store);
+  const every = values.from !== undefined ? upgradeFaults : values.balanced ? balancedFaults : faults;
+  const all = every.filter((one) => !one.store || one.store === store);
   const plant = plants.find((one) => one === values.plant);
   if (values.plant !== undefined && !plant) throw new LocalError(`--plant: no "${values.plant}".`, USAGE);
   return {
-    faults: plant ? chosen('nothing', all) : values.only === undefined ? all : chosen(values.only, all),
+    faults: plant ? [plantedFault(plant)] : values.only === undefined ? all : chosen(values.only, all),
     balanced: values.balanced,
+    ...(values.from === undefined ? {} : { from: values.from }),
     durationMs: number(values.duration, '--duration') * 1000,
     scale: parseScale(values.scale),
     store,
@@ -49,11 +58,12 @@ export function parseOptions(args: string[]): FaultOptions | undefined {
 function read(args: string[]) {
   const options = {
     only: { type: 'string' },
-    duration: { type: 'string', default: '5' },
-    scale: { type: 'string', default: 'messaging=2,realtime=2' },
+    duration: { type: 'string', default: DURATION_S },
+    scale: { type: 'string', default: SCALE },
     store: { type: 'string', default: 'postgresql' },
     seed: { type: 'string' },
     plant: { type: 'string' },
+    from: { type: 'string' },
     balanced: { type: 'boolean', default: false },
     keep: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },

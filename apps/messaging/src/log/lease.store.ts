@@ -6,6 +6,8 @@ export interface Lease {
   owner: string | null;
   /** By the database's clock. */
   isExpired: boolean;
+  /** Until it ends, in milliseconds; 0 or less where it has ended or nobody holds it. */
+  endsInMs: number;
 }
 
 export const LEASE_MS = 1500;
@@ -24,15 +26,20 @@ export class LeaseStore {
       term: string;
       owner: string | null;
       expired: boolean;
+      ends_in_ms: number;
     }>({
       name: 'leases-all',
-      text: 'select partition, term, owner, expires_at < clock_timestamp() as expired from leases',
+      text: `select partition, term, owner, expires_at < clock_timestamp() as expired,
+               case when isfinite(expires_at)
+                 then extract(epoch from expires_at - clock_timestamp())::float8 * 1000 else 0 end as ends_in_ms
+             from leases`,
     });
     return rows.map((row) => ({
       partition: row.partition,
       term: Number(row.term),
       owner: row.owner,
       isExpired: row.expired,
+      endsInMs: row.ends_in_ms,
     }));
   }
 

@@ -10,6 +10,8 @@ export interface LeaseKeeperOptions {
   isReachable(): boolean;
   /** The instances of messaging that are there, this one included. */
   instances(): string[];
+  /** When another was last heard, by `monotonic`. */
+  heardAt(instance: string): number;
   monotonic(): number;
   /** Begins terms; answers the partitions that it cannot serve, for a reason that time alone does not cure. */
   open(terms: Map<number, number>): Promise<number[]>;
@@ -30,6 +32,8 @@ const MARGIN_MS = 200;
 /** How long commands that were sent before `closing` was heard are still taken. */
 const CLOSING_MS = 150;
 const ANNOUNCE_MS = 1000;
+/** A lease that is not renewed is looked at this long after its end. */
+const AFTER_END_MS = 5;
 /** A partition that could not be served is looked at again after this long. */
 const STOPPED_MS = 10_000;
 
@@ -47,10 +51,13 @@ interface Held {
 export class LeaseKeeper {
   private readonly held = new Map<number, Held>();
   private readonly closing = new Map<number, number>();
+  /** Instances that let their leases run out, and since when that is known. */
+  private readonly gone = new Map<string, number>();
   /** Partitions that could not be served, and until when they are left alone. */
   private readonly stoppedUntil = new Map<number, number>();
   private timer?: NodeJS.Timeout;
   private announcer?: NodeJS.Timeout;
+  private foreignEnd?: NodeJS.Timeout;
   private round?: Promise<void>;
   private again = false;
   private stopped = false;
@@ -67,6 +74,7 @@ export class LeaseKeeper {
   async stop(): Promise<void> {
     this.stopped = true;
     clearInterval(this.announcer);
+    clearTimeout(this.foreignEnd);
     await this.round;
     await this.handOver([...this.held.keys()]);
     clearInterval(this.timer);
@@ -122,6 +130,7 @@ export class LeaseKeeper {
       return;
     }
     const leases = await this.options.store.all();
+    this.watchForeign(leases);
     const wanted = this.wanted(leases);
     const now = this.options.monotonic();
     const free = leases.filter(
@@ -148,17 +157,40 @@ export class LeaseKeeper {
     }
   }
 
+  /**
+   * Looks again right after the first lease of another ends. A living owner renews it before, and the next round puts this
+   * off; a dead one is succeeded at once, while commands that wait for an owner still have time.
+   */
+  private watchForeign(leases: Lease[]): void {
+    clearTimeout(this.foreignEnd);
+    const ends = leases.filter(({ partition, endsInMs }) => endsInMs > 0 && !this.held.has(partition));
+    if (ends.length === 0 || this.stopped) return;
+    const firstMs = Math.min(...ends.map(({ endsInMs }) => endsInMs));
+    this.foreignEnd = setTimeout(() => this.look(), firstMs + AFTER_END_MS);
+  }
+
   /** The instance that should own each partition, among those that do renew their leases. */
   private wanted(leases: Lease[]): string[] {
-    const gone = new Set(
-      leases.filter((lease) => lease.isExpired && lease.owner !== null).map((lease) => lease.owner),
-    );
-    for (const lease of leases) if (!lease.isExpired) gone.delete(lease.owner);
-    gone.delete(this.options.instanceId);
+    this.noteGone(leases);
     return assign(
       PARTITIONS,
-      this.options.instances().filter((instance) => !gone.has(instance)),
+      this.options.instances().filter((instance) => !this.gone.has(instance)),
     );
+  }
+
+  /**
+   * Who let a lease run out is gone, also when others have taken all that it had: until it is heard again, or holds a
+   * lease. Else it would be given its part back while nobody has noticed yet that it is silent.
+   */
+  private noteGone(leases: Lease[]): void {
+    const { instances, heardAt, instanceId, monotonic } = this.options;
+    const present = new Set(instances());
+    for (const [instance, since] of this.gone)
+      if (!present.has(instance) || heardAt(instance) > since) this.gone.delete(instance);
+    for (const { owner, isExpired } of leases)
+      if (owner !== null && isExpired && !this.gone.has(owner)) this.gone.set(owner, monotonic());
+    for (const { owner, isExpired } of leases) if (owner !== null && !isExpired) this.gone.delete(owner);
+    this.gone.delete(instanceId);
   }
 
   private async acquire(partitions: number[]): Promise<void> {

@@ -58,6 +58,7 @@ export class LogRuntime implements OnModuleDestroy {
       store: leaseStore,
       instanceId: broker.options.instanceId,
       instances: () => membership.instances('messaging'),
+      heardAt: (instance) => membership.heardAt('messaging', instance),
       isReachable: () => performance.now() < this.unreachableAt,
       monotonic,
       open: (terms) => this.open(terms),

@@ -1,5 +1,6 @@
 import { assign, LaneConsumer, type Broker, type Membership } from '@parley/broker';
 import { LANES, queues, type EventEnvelope } from '@parley/contracts';
+import { gauge } from '@parley/service';
 import type { Cluster } from '../socket/cluster';
 import type { NodeLog } from './node-log';
 
@@ -39,6 +40,10 @@ export class LaneRelay {
 
   start(): void {
     this.aloneFromMs = performance.now() + ACQUAINTED_MS;
+    const { consumer } = this;
+    gauge('realtime_lanes', 'Lanes of events that this node passes on to all.', [], function () {
+      this.set(consumer.lanes().length);
+    });
     this.consumer.start();
   }
 

@@ -2,6 +2,7 @@ import { checkAudience } from './audience';
 import { checkConvergence } from './convergence';
 import { checkLog, readLog } from './log';
 import type { Observations, Violation } from './observations';
+import { checkNodes } from './nodes';
 import { checkOrder } from './order';
 import { checkView } from './view';
 
@@ -12,6 +13,7 @@ export function check(observations: Observations): Violation[] {
     ...checkLog(observations, logs),
     ...checkView(observations, logs),
     ...checkOrder(observations, logs),
+    ...checkNodes(observations),
     ...checkAudience(observations, logs),
     ...checkConvergence(observations),
   ];

@@ -50,6 +50,8 @@ export interface RefusedSend {
 export interface SocketTrace {
   socketId: string;
   userId: string;
+  /** The realtime node that it was connected to. */
+  node?: string;
   entries: TraceEntry[];
 }
 
@@ -106,10 +108,19 @@ export type ViolationKind =
   /** A client, left alone, did not come to the state that a fresh reader sees. */
   | 'diverged'
   /** The view shows something else than the log. */
-  | 'view';
+  | 'view'
+  /** Two nodes told one conversation in different orders. */
+  | 'nodes'
+  /** Somebody was refused for longer than the fault allows. */
+  | 'refused'
+  /** Partitions or lanes are not shared evenly, or not in time. */
+  | 'uneven'
+  /** Somebody's presence is shown wrongly, or told too often. */
+  | 'presence';
 
 export interface Violation {
   kind: ViolationKind;
+  /** The conversation; of the last two kinds the service or the user. */
   conversationId: string;
   detail: string;
 }

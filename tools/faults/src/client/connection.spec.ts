@@ -77,15 +77,15 @@ describe('Connection', () => {
     expect(new Set(tokens).size).toBe(2);
   });
 
-  it('answers `unavailable` for what was under way or could not be sent', async () => {
+  it('answers `disconnected` for what was under way or could not be sent', async () => {
     open();
     const socket = await nextSocket();
     while (!connection.isConnected) await new Promise((resolve) => setImmediate(resolve));
     socket.on('message:send', () => socket.conn.close());
     const lost = await connection.ask('message:send', {});
-    expect(lost).toMatchObject({ ok: false, error: { code: 'unavailable' } });
+    expect(lost).toMatchObject({ ok: false, error: { code: 'disconnected' } });
     connection.close();
     const unsent = await connection.ask('message:send', {});
-    expect(unsent).toMatchObject({ ok: false, error: { code: 'unavailable' } });
+    expect(unsent).toMatchObject({ ok: false, error: { code: 'disconnected' } });
   });
 });

@@ -10,6 +10,9 @@ export interface ConnectionHandler {
   onEvent(socketId: string, name: string, payload: unknown): void;
 }
 
+/** The code of what never reached the service, or whose answer was lost: no refusal. */
+export const BROKEN = 'disconnected';
+
 const ACK_TIMEOUT_MS = 5_000;
 const RECONNECT_MS = 200;
 const RECONNECT_MS_MAX = 2_000;
@@ -71,7 +74,7 @@ export class Connection {
     return `${this.name}#${this.connections}`;
   }
 
-  /** Sends an event and waits for its answer; what broke on the way counts as `unavailable`. Never throws. */
+  /** Sends an event and waits for its answer; what broke on the way counts as `disconnected`. Never throws. */
   async ask<T>(event: string, payload: object): Promise<Answer<T>> {
     if (!this.socket.connected) return broken('not connected');
     try {
@@ -79,6 +82,16 @@ export class Connection {
     } catch (error) {
       return broken((error as Error).message);
     }
+  }
+
+  /** Ends the connection and stays away until `comeBackNow`. */
+  leave(): void {
+    this.socket.disconnect();
+  }
+
+  comeBackNow(): void {
+    this.renewHeader();
+    this.socket.connect();
   }
 
   close(): void {
@@ -102,5 +115,5 @@ export class Connection {
 }
 
 function broken(message: string): Answer<never> {
-  return { ok: false, error: { code: 'unavailable', message } };
+  return { ok: false, error: { code: BROKEN, message } };
 }

@@ -3,6 +3,8 @@ import type {
   Conversation,
   Member,
   Message,
+  PresenceEntry,
+  PresenceStatus,
   ServerEvent,
   ServerPayload,
   SyncResult,
@@ -29,6 +31,17 @@ export class Person {
   readonly replica: Replica;
   readonly traces = new Map<string, SocketTrace>();
   private readonly connection: Connection;
+  /** As presence has told it on the present connection. */
+  readonly presence = new Map<string, PresenceStatus>();
+  /** Changes of presence told so far, over all connections. */
+  presenceTold = 0;
+  /** Connections so far. */
+  connections = 0;
+  /** Whose presence it watches. */
+  private watched: readonly string[] = [];
+  private node = '';
+  /** Who changed since the question that is under way: the change may be handled before the older answer. */
+  private readonly changed = new Set<string>();
   private syncing = false;
   private closed = false;
 
@@ -74,6 +87,32 @@ export class Person {
     await this.connection.ask('typing:start', { conversationId });
   }
 
+  /** Watches these from now on, on every connection. */
+  async watch(userIds: readonly string[]): Promise<void> {
+    this.watched = userIds;
+    while (!this.closed && this.isConnected && this.watched.length > 0) {
+      const { connections } = this;
+      this.changed.clear();
+      const answer = await this.connection.ask<{ items: PresenceEntry[] }>('presence:watch', { userIds });
+      if (connections !== this.connections) return;
+      if (answer.ok) {
+        for (const { userId, status } of answer.items)
+          if (!this.changed.has(userId)) this.presence.set(userId, status);
+        return;
+      }
+      await delay(answer.error.retryAfterMs ?? SYNC_RETRY_MS);
+    }
+  }
+
+  /** Goes away without a word, as somebody does whose machine is switched off, until `comeBack`. */
+  leave(): void {
+    this.connection.leave();
+  }
+
+  comeBack(): void {
+    this.connection.comeBackNow();
+  }
+
   close(): void {
     this.closed = true;
     this.connection.close();
@@ -81,7 +120,13 @@ export class Person {
 
   private onEvent(socketId: string, name: string, payload: unknown): void {
     if (name === 'ready') {
-      this.replica.ready(payload as ServerPayload<'ready'>);
+      this.begin(payload as ServerPayload<'ready'>);
+    } else if (name === 'presence:changed') {
+      for (const { userId, status } of (payload as ServerPayload<'presence:changed'>).items) {
+        this.presence.set(userId, status);
+        this.changed.add(userId);
+        this.presenceTold++;
+      }
     } else if (name === 'account:changed') {
       this.replica.accountChanged();
     } else if (name === 'position') {
@@ -95,6 +140,14 @@ export class Person {
       this.record(socketId, { kind: 'hint', name: name as ServerEvent, conversationId });
     }
     this.follow();
+  }
+
+  private begin(payload: ServerPayload<'ready'>): void {
+    this.node = payload.node;
+    this.connections++;
+    this.presence.clear();
+    this.replica.ready(payload);
+    void this.watch(this.watched);
   }
 
   /** Syncs until nothing is missing. Starts by itself after whatever may have left something to fetch. */
@@ -127,7 +180,12 @@ export class Person {
   }
 
   private record(socketId: string, entry: TraceEntry): void {
-    const trace = this.traces.get(socketId) ?? { socketId, userId: this.userId, entries: [] };
+    const trace = this.traces.get(socketId) ?? {
+      socketId,
+      userId: this.userId,
+      node: this.node,
+      entries: [],
+    };
     this.traces.set(socketId, trace);
     trace.entries.push(entry);
   }

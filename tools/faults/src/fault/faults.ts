@@ -2,23 +2,52 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Instance, MessageStore, Server, ServerName } from '@parley/tool-local';
 import type { System } from '@parley/tool-load';
 import Redis from 'ioredis';
+import { joining, rolling, upgraded } from './instances';
 
 const OUTAGE_MS = 10_000;
-const FREEZE_MS = 30_000;
+const FREEZE_MS = 20_000;
+/** Of an owner's crash: commands wait for the successor, and are not refused for longer. */
+const CRASH_REFUSED_MS_MAX = 2_000;
+
+/** What must hold besides that nothing is lost, doubled, reordered or leaked. */
+export interface Demands {
+  /** How long a write may be refused, from its first attempt, in milliseconds; 0: nothing is refused. */
+  refusedMsMax?: number;
+  /** Everybody's presence is right 30 s after the strike, without a storm. Takes the bystanders away at the strike. */
+  presence?: boolean;
+}
+
+/** What a fault may do beside breaking things. */
+export interface Hands {
+  /** Stops and starts an instance by `work` without the supervisor's help. */
+  without(instance: Instance, work: () => Promise<void>): Promise<void>;
+  /** The build of another release, of `--from`. */
+  formerWorkspace?: string;
+  presentWorkspace: string;
+}
 
 /** One thing that goes wrong. */
 export interface Fault {
   name: string;
   /** With this store alone. */
   store?: MessageStore;
-  /** Breaks it and ends the disturbance; what comes after must happen by itself. */
-  strike(system: System): Promise<void>;
+  demands?: Demands;
+  /**
+   * Breaks it and ends the disturbance; what comes after must happen by itself. May answer how long, at most, it took
+   * until everything was shared evenly anew, in milliseconds.
+   */
+  strike(system: System, hands: Hands): Promise<number | void>;
 }
 
 /** A process that ends with SIGKILL; the supervisor of the run starts it again, as an orchestrator would. */
-function killed(name: string, instanceOf: (system: System) => Instance | undefined): Fault {
+function killed(
+  name: string,
+  instanceOf: (system: System) => Instance | undefined,
+  demands?: Demands,
+): Fault {
   return {
     name: `kill -9 ${name}`,
+    ...(demands && { demands }),
     async strike(system) {
       const instance = instanceOf(system);
       if (!instance) throw new Error(`There is no ${name} to kill.`);
@@ -56,7 +85,8 @@ async function outage(server: Server | undefined, how: 'stop' | 'kill'): Promise
   await server.start();
 }
 
-const nothing: Fault = { name: 'nothing', strike: () => Promise.resolve() };
+/** Nobody is ever refused while nothing happens. */
+const nothing: Fault = { name: 'nothing', demands: { refusedMsMax: 0 }, strike: () => Promise.resolve() };
 
 const flushed: Fault = {
   name: 'flush redis',
@@ -84,8 +114,9 @@ const frozen: Fault = {
 /** In the order in which they strike. With one instance of messaging, the first one owns everything. */
 export const faults: Fault[] = [
   nothing,
-  killed('messaging', ({ apps }) => apps.of('messaging')[0]),
-  killed('realtime', ({ apps }) => apps.of('realtime')[0]),
+  killed('messaging', ({ apps }) => apps.of('messaging')[0], { refusedMsMax: CRASH_REFUSED_MS_MAX }),
+  killed('realtime', ({ apps }) => apps.of('realtime')[0], { presence: true }),
+  killed('presence', ({ apps }) => apps.of('presence')[0], { presence: true }),
   killed('history', ({ apps }) => apps.of('history')[0]),
   killed('notification', ({ apps }) => apps.of('notification')[0]),
   killed('gateway', ({ gateway }) => gateway),
@@ -98,7 +129,12 @@ export const faults: Fault[] = [
   crashed('mongodb'),
   flushed,
   frozen,
+  joining,
+  rolling,
 ];
+
+/** With `--from`: takes two builds. */
+export const upgradeFaults: Fault[] = [upgraded];
 
 const DRAINED_MS = 10_000;
 

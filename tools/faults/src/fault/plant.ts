@@ -1,17 +1,35 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { System } from '@parley/tool-load';
+import { exchanges } from '@parley/contracts';
+import { connect } from 'amqplib';
 import { Client } from 'pg';
-import type { ViolationKind } from '../checker/observations';
+import type { Observations, ViolationKind } from '../checker/observations';
+import type { Demands, Fault } from './faults';
 
-/** Bugs that the checker must find, made by hand in the view's table: see `--plant`. */
-export const plants = ['drop', 'double', 'swap'] as const;
+/** Bugs that the checker must find, made by hand in a running system or in its record: see `--plant`. */
+export const plants = ['drop', 'double', 'swap', 'sideways', 'refuse', 'seize', 'misreport'] as const;
 export type Plant = (typeof plants)[number];
 
 /** As what the checker must report it. */
-export const plantedKind = { drop: 'lost', double: 'doubled', swap: 'order' } as const satisfies Record<
-  Plant,
-  ViolationKind
->;
+export const plantedKind = {
+  /** In the view: a message is gone, is there twice, two change places. */
+  drop: 'lost',
+  double: 'doubled',
+  swap: 'order',
+  /** In the record: one node told two events the other way round. */
+  sideways: 'nodes',
+  /** All owners freeze for a while in which nobody may be refused. */
+  refuse: 'refused',
+  /** A stranger holds the leases of many partitions. */
+  seize: 'uneven',
+  /** Somebody who is there is told to be gone. */
+  misreport: 'presence',
+} as const satisfies Record<Plant, ViolationKind>;
 
-const STATEMENTS: Record<Plant, string> = {
+/** Longer than a command may take. */
+const FROZEN_MS = 3_500;
+
+const VIEW_STATEMENTS: Partial<Record<Plant, string>> = {
   drop: `
     delete from history.messages where (conversation_id, number) =
       (select conversation_id, number from history.messages
@@ -35,14 +53,80 @@ const STATEMENTS: Record<Plant, string> = {
     from bodies where message.conversation_id = $1 and message.number = bodies.place`,
 };
 
-/** Damages one conversation of the view. @throws Error when nothing was there to damage. */
-export async function plantBug(databaseUrl: string, plant: Plant, conversationId: string): Promise<void> {
-  const client = new Client({ connectionString: databaseUrl });
+/** The round in which a bug is planted: nothing happens in it but what is planted. */
+export function plantedFault(plant: Plant): Fault {
+  const strikes: Partial<Record<Plant, { demands: Demands; strike(system: System): Promise<void> }>> = {
+    refuse: { demands: { refusedMsMax: 0 }, strike: freezeOwners },
+    misreport: { demands: { presence: true }, strike: tellLies },
+  };
+  return { name: 'nothing', ...(strikes[plant] ?? { strike: () => Promise.resolve() }) };
+}
+
+/**
+ * Damages the view's copy of one conversation, the leases, or the record, when all is quiet and before it is judged.
+ * @throws Error when nothing was there to damage.
+ */
+export async function plantBug(plant: Plant, { system, conversationId, sockets }: Planting): Promise<void> {
+  const view = VIEW_STATEMENTS[plant];
+  if (view !== undefined) await change(system, plant, view, [conversationId]);
+  if (plant === 'seize') await change(system, plant, SEIZE, []);
+  if (plant === 'sideways') turnAround(sockets, conversationId);
+}
+
+export interface Planting {
+  system: System;
+  conversationId: string;
+  sockets: Observations['sockets'];
+}
+
+const SEIZE = `
+  update messaging.leases set owner = 'a stranger', expires_at = now() + interval '1 hour', term = term + 1
+  where partition < 40`;
+
+async function change(system: System, plant: Plant, text: string, values: unknown[]): Promise<void> {
+  const client = new Client({ connectionString: system.servers.postgres.url });
   await client.connect();
   try {
-    const { rowCount } = await client.query(STATEMENTS[plant], [conversationId]);
+    const { rowCount } = await client.query(text, values);
     if (!rowCount) throw new Error(`There was nothing to ${plant}.`);
   } finally {
     await client.end();
   }
+}
+
+/** The last two events that the longest listener of one node was told of a conversation change places. */
+function turnAround(sockets: Observations['sockets'], conversationId: string): void {
+  const indexesOf = ({ entries }: Observations['sockets'][number]): number[] =>
+    entries.flatMap((entry, index) =>
+      entry.kind === 'event' && entry.conversationId === conversationId ? [index] : [],
+    );
+  const [longest] = [...sockets].sort((a, b) => indexesOf(b).length - indexesOf(a).length);
+  const [one, other] = longest ? indexesOf(longest).slice(-2) : [];
+  const entries = longest?.entries;
+  if (!entries || one === undefined || other === undefined)
+    throw new Error('There was nothing to turn around.');
+  const [first, second] = [entries[one], entries[other]];
+  if (first && second) [entries[one], entries[other]] = [second, first];
+}
+
+async function freezeOwners({ apps }: System): Promise<void> {
+  const owners = apps.of('messaging');
+  for (const owner of owners) owner.freeze();
+  await delay(FROZEN_MS);
+  for (const owner of owners) owner.thaw();
+}
+
+/** Says to every realtime node, as presence would, that some who are connected are gone. */
+async function tellLies({ servers, apps }: System): Promise<void> {
+  const client = new Client({ connectionString: servers.postgres.url });
+  await client.connect();
+  const { rows } = await client.query<{ id: string }>('select id from auth.users order by id limit 5');
+  await client.end();
+  if (apps.of('realtime').length === 0) throw new Error('There was nobody to tell.');
+  const connection = await connect(servers.rabbitmq.url);
+  const channel = await connection.createConfirmChannel();
+  const items = rows.map(({ id }) => ({ userId: id, status: 'offline', lastSeenAt: null }));
+  channel.publish(exchanges.presence.name, '', Buffer.from(JSON.stringify(items)));
+  await channel.waitForConfirms();
+  await connection.close();
 }

@@ -2,17 +2,23 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { instancesOf, type System } from '@parley/tool-load';
 import { check } from '../checker/check';
 import { type ConversationLog, readLog } from '../checker/log';
+import { sharedAmongNodes } from '../checker/nodes';
 import type { LogRow, Observations, Violation } from '../checker/observations';
+import { checkRefusals, longestRefusal } from '../checker/refusals';
 import { Load } from '../load/load';
 import type { Place, World } from '../load/world';
 import type { Outcome } from '../report/report';
 import { readFresh } from '../system/fresh.reader';
 import { readWholeLog } from '../system/log.reader';
-import type { Fault } from './faults';
+import { readShares, unevenness } from '../system/shares';
+import type { Fault, Hands } from './faults';
+import { PresenceWatcher } from './presence-watcher';
 
 const RECOVERY_MS = 60_000;
 const ANSWERS_MS = 60_000;
 const SYNC_MS = 90_000;
+/** Within so long after the load has stopped partitions and lanes are shared evenly again. */
+const EVEN_MS = 15_000;
 const POLL_MS = 100;
 
 /** Everything that rounds share: the load and its record go on from one fault to the next. */
@@ -25,7 +31,13 @@ export interface Stage {
   /** Violations that an earlier round has reported already. */
   reported: Set<string>;
   /** Called when all is quiet and in sync, before the check. */
-  beforeCheck?: () => Promise<void>;
+  beforeCheck?: (observed: BeforeCheck) => Promise<void>;
+  hands: Hands;
+}
+
+/** What a planted bug may damage besides the system. */
+export interface BeforeCheck {
+  sockets: Observations['sockets'];
 }
 
 /** One round: load, strike, recovery without a hand, quiet, check. */
@@ -38,7 +50,8 @@ export async function runRound(fault: Fault, stage: Stage): Promise<Outcome> {
   load.start();
   await delay(durationMs);
   const struckAt = performance.now();
-  await fault.strike(stage.system);
+  const presence = fault.demands?.presence ? new PresenceWatcher(world) : undefined;
+  const movedMs = (await fault.strike(stage.system, stage.hands)) ?? undefined;
   const endedAt = performance.now();
   const conversationIds = world.places.map(({ circle }) => circle.conversation.id);
   const allWrite = (): boolean => conversationIds.every((id) => firstAck(load, endedAt, id) !== undefined);
@@ -47,6 +60,7 @@ export async function runRound(fault: Fault, stage: Stage): Promise<Outcome> {
   const isLevel = await until(() => world.places.every((place) => isAt(place, heads)), SYNC_MS);
   const inSyncMs = performance.now() - endedAt;
   if (!isLevel) trouble.push('Not every client came to what had been acknowledged.');
+  const presenceViolations = (await presence?.judge(endedAt)) ?? [];
   await delay(durationMs);
   const unanswered = await load.pause(ANSWERS_MS);
   if (unanswered > 0) trouble.push(`${unanswered} writes were never answered.`);
@@ -58,8 +72,18 @@ export async function runRound(fault: Fault, stage: Stage): Promise<Outcome> {
   await until(() => whatIsBehind(world, logs) === undefined, SYNC_MS);
   const behind = whatIsBehind(world, logs);
   if (behind !== undefined) trouble.push(behind);
-  await stage.beforeCheck?.();
-  const violations = await judge(stage, log, logs, trouble);
+  const sockets = world.people.flatMap((person) => [...person.traces.values()]);
+  await stage.beforeCheck?.({ sockets });
+  const delayed = load.delayed.filter(({ startedAt }) => startedAt >= struckAt);
+  const { refusedMsMax } = fault.demands ?? {};
+  const violations = [
+    ...(await judge(stage, sockets, log, logs, trouble)),
+    ...(refusedMsMax === undefined ? [] : checkRefusals(delayed, refusedMsMax, struckAt)),
+    ...(await unevenShares(stage)),
+    ...presenceViolations,
+  ];
+  if (stage.system.apps.of('realtime').length > 1 && sharedAmongNodes({ sockets }) === 0)
+    trouble.push('Nobody followed a conversation from two nodes.');
   const firsts = conversationIds.map((id) => firstAck(load, struckAt, id));
   return {
     fault: fault.name,
@@ -69,6 +93,8 @@ export async function runRound(fault: Fault, stage: Stage): Promise<Outcome> {
     firstAckMs: sinceStrike(Math.min, firsts, struckAt),
     allAckMs: sinceStrike(Math.max, firsts, struckAt),
     inSyncMs: isLevel ? inSyncMs : undefined,
+    refusedMs: longestRefusal(delayed),
+    movedMs,
     violations,
     trouble,
   };
@@ -113,8 +139,21 @@ function whatIsBehind(world: World, logs: Map<string, ConversationLog>): string 
   return undefined;
 }
 
+async function unevenShares({ system }: Stage): Promise<Violation[]> {
+  const uneven = async () => {
+    const all = await readShares(system);
+    return all.flatMap((shares): Violation[] => {
+      const detail = unevenness(shares);
+      return detail === undefined ? [] : [{ kind: 'uneven', conversationId: shares.service, detail }];
+    });
+  };
+  await until(async () => (await uneven()).length === 0, EVEN_MS);
+  return uneven();
+}
+
 async function judge(
   { system, world, load, reported }: Stage,
+  sockets: Observations['sockets'],
   log: LogRow[],
   logs: Map<string, ConversationLog>,
   trouble: string[],
@@ -123,7 +162,7 @@ async function judge(
     sends: load.sends,
     changes: load.changes,
     refused: load.refused,
-    sockets: world.people.flatMap((person) => [...person.traces.values()]),
+    sockets,
     fresh: [],
     held: [],
     log,

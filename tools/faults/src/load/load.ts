@@ -3,6 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Message } from '@parley/contracts';
 import { HttpError, requestJson } from '@parley/tool-load';
 import type { AckedChange, AckedSend, RefusedSend } from '../checker/observations';
+import type { Delayed } from '../checker/refusals';
+import { BROKEN } from '../client/connection';
 import type { Person } from '../client/person';
 import { Random } from './random';
 import type { Place, World } from './world';
@@ -39,6 +41,8 @@ export class Load {
   readonly changes: AckedChange[] = [];
   readonly refused: RefusedSend[] = [];
   readonly timings: Timing[] = [];
+  /** Writes that had to be repeated because the service refused them for a while. */
+  readonly delayed: Delayed[] = [];
   /** The highest acknowledged version of each conversation. */
   readonly heads = new Map<string, number>();
   private readonly random: Random;
@@ -168,12 +172,17 @@ export class Load {
   private async insist(
     person: Person,
     event: string,
-    payload: object,
+    payload: Record<string, unknown> & { conversationId: string },
   ): Promise<{ attempts: number; outcome: Message | string }> {
+    const startedAt = performance.now();
+    let refusal: string | undefined;
     for (let attempts = 1; ; attempts++) {
       const answer = await person.write(event, payload);
-      if (answer.ok) return { attempts, outcome: answer.message };
-      if (FINAL.has(answer.error.code)) return { attempts, outcome: answer.error.code };
+      if (answer.ok || FINAL.has(answer.error.code)) {
+        if (refusal !== undefined) this.wasDelayed(person, payload.conversationId, refusal, startedAt);
+        return { attempts, outcome: answer.ok ? answer.message : answer.error.code };
+      }
+      if (answer.error.code !== BROKEN) refusal ??= `${answer.error.code}: ${answer.error.message}`;
       await delay((answer.error.retryAfterMs ?? RETRY_MS) * (0.8 + 0.4 * this.random.next()));
     }
   }
@@ -195,14 +204,24 @@ export class Load {
     }
   }
 
+  private wasDelayed({ userId }: Person, conversationId: string, reason: string, startedAt: number): void {
+    this.delayed.push({ conversationId, userId, reason, startedAt, endedAt: performance.now() });
+  }
+
   private async insistHttp(method: string, url: string, actor: Person, body?: object): Promise<void> {
+    const startedAt = performance.now();
+    let refusal: string | undefined;
+    const onRefused = (status: number): void => void (refusal ??= `HTTP ${status}`);
     for (;;) {
       try {
-        await requestJson(method, url, { accessToken: actor.newToken(), ...(body ? { body } : {}) });
+        const request = { accessToken: actor.newToken(), onRefused, ...(body ? { body } : {}) };
+        await requestJson(method, url, request);
+        if (refusal !== undefined) this.wasDelayed(actor, url.split('/')[5] ?? '', refusal, startedAt);
         return;
       } catch (error) {
         // A repeat whose first attempt was carried out may find nothing left to do.
         if (error instanceof HttpError && (error.status === 404 || error.status === 403)) return;
+        if (error instanceof HttpError) onRefused(error.status);
         await delay(RETRY_MS);
       }
     }

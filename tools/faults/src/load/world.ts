@@ -18,6 +18,8 @@ export interface Place {
 
 export interface World {
   people: Person[];
+  /** Are connected and watched by all people, and say nothing. Some faults take them away. */
+  bystanders: Person[];
   places: Place[];
 }
 
@@ -27,13 +29,15 @@ const GROUP_SIZE = 5;
 const CHANNEL_SIZE = 12;
 /** Pairs first, the rest are in no pair; groups and the channel overlap with them. */
 const PEOPLE = 24;
+const BYSTANDERS = 4;
 
 /** Some tens of people in pairs, groups and a channel, each with a client of his own, connected through the gateway. */
 export async function createWorld({ apps, gateway, keys }: Stack): Promise<World> {
   const authUrl = apps.of('auth')[0]?.url ?? '';
   const tokens = new AccessTokens(keys.privateFile);
   const tokenOf = ({ userId, sessionId }: Account): string => tokens.sign(userId, sessionId);
-  const accounts = await registerPeople(authUrl, PEOPLE);
+  const registered = await registerPeople(authUrl, PEOPLE + BYSTANDERS);
+  const accounts = registered.slice(0, PEOPLE);
   const circles: Circle[] = [];
   const slice = (from: number, size: number): Account[] =>
     Array.from({ length: size }, (_, i) => accounts[(from + i) % PEOPLE] as Account);
@@ -42,7 +46,11 @@ export async function createWorld({ apps, gateway, keys }: Stack): Promise<World
   for (let i = 0; i < GROUPS; i++)
     circles.push(await createCircle(gateway.url, 'group', slice(i * GROUP_SIZE + 3, GROUP_SIZE), tokenOf));
   circles.push(await createCircle(gateway.url, 'channel', slice(10, CHANNEL_SIZE), tokenOf));
-  const people = accounts.map((account) => new Person(account.userId, () => tokenOf(account), gateway.url));
+  const personFor = (account: Account): Person =>
+    new Person(account.userId, () => tokenOf(account), gateway.url);
+  const people = accounts.map(personFor);
+  const bystanders = registered.slice(PEOPLE).map(personFor);
+  for (const person of people) void person.watch(registered.map(({ userId }) => userId));
   const personOf = ({ userId }: Account): Person => people.find((one) => one.userId === userId) as Person;
   const places = circles.map((circle): Place => {
     const inside = circle.members.map(personOf);
@@ -51,5 +59,5 @@ export async function createWorld({ apps, gateway, keys }: Stack): Promise<World
       ? { circle, people: inside }
       : { circle, people: inside, guest };
   });
-  return { people, places };
+  return { people, bystanders, places };
 }

@@ -8,6 +8,8 @@ const good: Outcome = {
   firstAckMs: 812,
   allAckMs: 2649,
   inSyncMs: 3050,
+  refusedMs: 1200,
+  movedMs: undefined,
   violations: [],
   trouble: [],
 };
@@ -21,7 +23,9 @@ describe('report', () => {
     expect(row).toEqual([
       'kill -9 messaging',
       '1,234',
-      ...Array<string>(7).fill('0'),
+      ...Array<string>(9).fill('0'),
+      '1.2',
+      '-',
       '0.8',
       '2.6',
       '3.0',

@@ -14,12 +14,18 @@ export interface Outcome {
   allAckMs: number | undefined;
   /** From the end of the disturbance until every client and the view were in sync. */
   inSyncMs: number | undefined;
+  /** The longest time that any client was refused, from the first attempt of a write to its answer. */
+  refusedMs: number;
+  /** The longest time until partitions and lanes were even after an instance came or went, where that was measured. */
+  movedMs: number | undefined;
   violations: Violation[];
   /** Why the round could not be judged, or did not end well by itself. */
   trouble: string[];
 }
 
-const KINDS = ['lost', 'doubled', 'gap', 'order', 'leak', 'diverged', 'view'] as const;
+const KINDS = ['lost', 'doubled', 'gap', 'order', 'nodes', 'leak', 'diverged', 'view'] as const;
+/** Those that are about time and shares, not about messages. */
+const OTHERS = ['refused', 'uneven', 'presence'] as const;
 
 export function isGood({ violations, trouble }: Outcome): boolean {
   return violations.length === 0 && trouble.length === 0;
@@ -27,17 +33,34 @@ export function isGood({ violations, trouble }: Outcome): boolean {
 
 /** The table of all faults, and below it what went wrong. */
 export function report(outcomes: Outcome[]): string {
-  const headings = ['fault', 'acked', 'lost', 'doubled', 'gaps', 'order', 'leaks', 'diverged', 'view'];
+  const headings = [
+    'fault',
+    'acked',
+    'lost',
+    'doubled',
+    'gaps',
+    'order',
+    'nodes',
+    'leaks',
+    'diverged',
+    'view',
+    'other',
+  ];
   const rows = outcomes.map((outcome) => [
     outcome.fault,
     whole(outcome.acked),
-    ...KINDS.map((kind) => String(outcome.violations.filter((one) => one.kind === kind).length)),
+    ...KINDS.map((kind) => String(countOf(outcome, [kind]))),
+    String(countOf(outcome, OTHERS)),
+    seconds(outcome.refusedMs),
+    seconds(outcome.movedMs),
     seconds(outcome.firstAckMs),
     seconds(outcome.allAckMs),
     seconds(outcome.inSyncMs),
     isGood(outcome) ? 'good' : 'BAD',
   ]);
-  const parts = [table([...headings, 'first ack s', 'all write s', 'in sync s', ''], rows)];
+  const parts = [
+    table([...headings, 'refused s', 'moved s', 'first ack s', 'all write s', 'in sync s', ''], rows),
+  ];
   for (const outcome of outcomes.filter((one) => !isGood(one))) {
     parts.push('', `${outcome.fault}:`);
     parts.push(...outcome.trouble.map((line) => `  ${line}`));
@@ -49,6 +72,10 @@ export function report(outcomes: Outcome[]): string {
       parts.push(`  and ${outcome.violations.length - shown.length} more`);
   }
   return parts.join('\n');
+}
+
+function countOf({ violations }: Outcome, kinds: readonly Violation['kind'][]): number {
+  return violations.filter(({ kind }) => kinds.includes(kind)).length;
 }
 
 function seconds(ms: number | undefined): string {

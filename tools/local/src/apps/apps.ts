@@ -5,9 +5,9 @@ import { freePort } from '../system/ports';
 import { LocalError } from '../system/local-error';
 import { bounded } from './bounded';
 import { type AppName, APPS, type Scale } from './catalogue';
-import { createInstance, type Instance } from './instance';
+import { createInstance, type MovableInstance } from './instance';
 
-export interface AppInstance extends Instance {
+export interface AppInstance extends MovableInstance {
   readonly app: AppName;
 }
 

@@ -25,6 +25,12 @@ export interface Instance {
   isReady(): Promise<boolean>;
 }
 
+/** One that can run another build of the same program. */
+export interface MovableInstance extends Instance {
+  /** The next start takes the program from that workspace. */
+  runFrom(workspace: string): void;
+}
+
 /** A program of the workspace that runs under Node. */
 export interface InstanceSpec {
   name: string;
@@ -44,13 +50,18 @@ const START_TIMEOUT_MS = 90_000;
 /** Above the apps' own DRAIN_TIMEOUT_MS of 15 s. */
 const STOP_TIMEOUT_MS = 25_000;
 
-export function createInstance(spec: InstanceSpec): Instance {
-  return instanceOf(spec, {
+export function createInstance(spec: InstanceSpec): MovableInstance {
+  const argsFrom = (workspace: string): string[] => [join(workspace, spec.program), ...(spec.args ?? [])];
+  const program = {
     command: process.execPath,
-    args: [join(spec.workspace, spec.program), ...(spec.args ?? [])],
+    args: argsFrom(spec.workspace),
     env: { NODE_ENV: 'production', ...spec.env },
     cwd: spec.workspace,
-  });
+  };
+  const runFrom = (workspace: string): void => {
+    program.args.splice(0, program.args.length, ...argsFrom(workspace));
+  };
+  return Object.assign(instanceOf(spec, program), { runFrom });
 }
 
 /** The same for any program. */
