@@ -1,5 +1,5 @@
 // `npm run check:configuration`: docs/configuration.md says what the apps' schemas say. With `--write` it is made anew.
-// Meanings are the comments above the settings in config.ts.
+// Meanings are the schemas' own, given by `.describe()`.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
@@ -7,27 +7,7 @@ import { APPS } from './apps.mjs';
 import { schemaOf } from './settings.mjs';
 import { workspace } from '../local/prepare.mjs';
 
-/** Settings without a comment, for the schema says it all to those who read it; not so a table. */
-const KNOWN = {
-  PORT: 'The port to listen on.',
-  LOG_LEVEL: '`trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`.',
-  DATABASE_URL:
-    'PostgreSQL, `postgres://user:password@host:port/database`; encrypted with `?sslmode=verify-full`.',
-  DATABASE_POOL_MAX: 'Connections of one instance; feeds take a few besides.',
-  REDIS_URL: 'Redis, `redis://`; encrypted: `rediss://`.',
-  AMQP_URL: 'RabbitMQ, `amqp://`; encrypted: `amqps://`.',
-  JWT_PUBLIC_KEYS_FILE: 'JWKS with the public ES256 keys by which access tokens are checked.',
-  JWT_ISSUER: '`iss` of access tokens.',
-  JWT_AUDIENCE: '`aud` of access tokens.',
-  LOGIN_FAILURES_PER_ACCOUNT_MAX: 'Failed logins to one account.',
-  REGISTRATIONS_PER_ADDRESS_MAX: 'Registrations from one address.',
-  SOCKET_EVENTS_PER_SECOND: "A socket's events a second, in the long run.",
-  SOCKET_EVENTS_BURST: "A socket's events at once.",
-  SOCKET_OUTBOUND_BYTES: 'What may wait for a socket that reads slowly; beyond it the socket is closed.',
-};
-
 const TARGET = join(workspace, 'docs/configuration.md');
-const common = readFileSync(join(workspace, 'libs/service/src/config.ts'), 'utf8');
 const shared = new Map();
 for (const app of APPS)
   for (const name of Object.keys(schemaOf(app).shape)) shared.set(name, [...(shared.get(name) ?? []), app]);
@@ -85,10 +65,8 @@ function fallback(name, app) {
 }
 
 function meaning(name, app) {
-  const own = readFileSync(join(workspace, 'apps', app, 'src/config.ts'), 'utf8');
-  const comment = new RegExp(`/\\*\\* ((?:(?!\\*/)[\\s\\S])*?) \\*/\\s*${name}:`);
-  const described = schemaOf(app).shape[name].description;
-  const found = described ?? comment.exec(own)?.[1] ?? comment.exec(common)?.[1] ?? KNOWN[name];
-  if (!found) throw new Error(`${name} of ${app} has no comment in config.ts`);
-  return found.replace(/\s*\n\s*\* ?/g, ' ').replaceAll('|', '\\|');
+  const field = schemaOf(app).shape[name];
+  const { description, secret } = field.meta() ?? {};
+  if (!description) throw new Error(`${name} of ${app} has no .describe() in config.ts`);
+  return `${description}${secret ? ' Secret.' : ''}`.replaceAll('|', '\\|');
 }

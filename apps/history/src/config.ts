@@ -1,8 +1,8 @@
-import { baseConfig, brokerConfig, databaseConfig, numberVariable, tokenConfig } from '@parley/service';
+import { baseConfig, brokerConfig, databaseConfig, portVariable, tokenConfig } from '@parley/service';
 import type { z } from 'zod';
 
 export const schema = baseConfig
-  .extend({ PORT: numberVariable(3003, 0, 65_535) })
+  .extend({ PORT: portVariable(3003) })
   .extend(tokenConfig.shape)
   .extend(databaseConfig.shape)
   .extend(brokerConfig.shape);

@@ -4,7 +4,7 @@ import {
   chooseMessageStore,
   databaseConfig,
   messageStoreConfig,
-  numberVariable,
+  portVariable,
   tokenConfig,
 } from '@parley/service';
 import { z } from 'zod';
@@ -24,7 +24,7 @@ export const configSchema = chooseMessageStore(
     ...messageStoreConfig.shape,
     ...brokerConfig.shape,
     ...tokenConfig.shape,
-    PORT: numberVariable(3002, 0, 65_535),
+    PORT: portVariable(3002),
   }),
   stores,
 );

@@ -67,7 +67,28 @@ describe('secrets from files', () => {
   });
   test('must exist', () => {
     expect(() => loadConfig(schema, { DATABASE_URL_FILE: join(directory, 'none') })).toThrow(
-      'DATABASE_URL_FILE: cannot be read (ENOENT)',
+      /DATABASE_URL_FILE: \S+none cannot be read \(ENOENT\)/,
     );
   });
+});
+
+test.each([
+  ['OTEL_TRACES_SAMPLER_ARG', '1.5'],
+  ['OTEL_TRACES_SAMPLER_ARG', 'all'],
+  ['OTEL_EXPORTER_OTLP_ENDPOINT', 'collector:4318'],
+  ['OTEL_EXPORTER_OTLP_HEADERS', 'Bearer secret'],
+  ['OTEL_EXPORTER_OTLP_HEADERS', 'authorization=%E0%A4%A'],
+  ['LOG_LEVEL', 'info,Broker'],
+  ['LOG_LEVEL', 'info,Broker=loud'],
+])('%s may not be %s', (name, value) => {
+  const load = () => loadConfig(schema, { DATABASE_URL, [name]: value });
+  expect(load).toThrow(`${name}: must be`);
+  expect(load).not.toThrow(/secret/);
+});
+
+test('wrong files and wrong values are told together', () => {
+  const load = () => loadConfig(schema, { DATABASE_URL_FILE: '/nowhere/none', LOG_LEVEL: 'loud' });
+  expect(load).toThrow(/DATABASE_URL_FILE: /);
+  expect(load).toThrow(/LOG_LEVEL: /);
+  expect(load).not.toThrow(/required/);
 });

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
+import { logLevelsRule, parseLogLevels } from './log-level';
 import { addressOf } from './tls/address';
 import { sharedTls, tlsFilesOf, tlsProblems } from './tls/settings';
 
@@ -22,18 +23,34 @@ export function numberVariable(fallback: number, min = 0, max = Number.MAX_SAFE_
   return wholeNumber(min, max).default(fallback);
 }
 
+const PORT_MEANING = 'The port to listen on; 0 takes any free one.';
+
+/** The port to listen on, with the app's default. */
+export function portVariable(fallback: number) {
+  return numberVariable(fallback, 0, 65_535).describe(PORT_MEANING);
+}
+
+/** What stands in a setting that is a secret: how it looks, for checks and documents. */
+const secret = (example: string) => ({ secret: true, example });
+
 /** `name=value` pairs separated by commas, values percent-encoded, as OpenTelemetry writes lists in variables. */
-const pairs = z
-  .string()
-  .regex(/^[^=,]+=[^=,]*(,[^=,]+=[^=,]*)*$/, 'must be name=value pairs, separated by commas')
-  .transform((text) =>
-    Object.fromEntries(
+const pairs = z.string().transform((text, context) => {
+  try {
+    return Object.fromEntries(
       text.split(',').map((pair) => {
-        const [name = '', value = ''] = pair.split('=');
-        return [name.trim(), decodeURIComponent(value.trim())];
+        const [, name, value] = /^\s*([^=\s]+)=([^=,]*)$/.exec(pair) ?? [];
+        if (name === undefined || value === undefined) throw new URIError();
+        return [name, decodeURIComponent(value.trim())];
       }),
-    ),
-  );
+    );
+  } catch {
+    context.addIssue({
+      code: 'custom',
+      message: 'must be name=value pairs, separated by commas, values percent-encoded',
+    });
+    return z.NEVER;
+  }
+});
 
 /** Where traces go; OpenTelemetry's own names. */
 export const tracingConfig = z.object({
@@ -47,7 +64,7 @@ export const tracingConfig = z.object({
   OTEL_EXPORTER_OTLP_HEADERS: pairs
     .optional()
     .describe('Headers for the collector, `name=value`, separated by commas, values percent-encoded.')
-    .meta({ secret: true, example: 'authorization=Bearer%20token' }),
+    .meta(secret('authorization=Bearer%20token')),
   OTEL_TRACES_SAMPLER_ARG: z
     .string()
     .regex(/^(0(\.\d+)?|1(\.0+)?)$/, 'must be a share from 0 to 1')
@@ -67,28 +84,48 @@ export type TracingConfig = z.infer<typeof tracingConfig>;
 
 /** What every service needs. */
 export const baseConfig = tracingConfig.extend({
-  /** The address to listen on; loopback unless told otherwise. */
-  HOST: z.string().default('127.0.0.1'),
-  /** 0 takes any free port. */
-  PORT: wholeNumber(0, 65_535),
-  /** Names this process among its siblings in logs and on the broker. */
+  HOST: z.string().default('127.0.0.1').describe('The address to listen on; loopback unless told otherwise.'),
+  PORT: wholeNumber(0, 65_535).describe(PORT_MEANING),
   INSTANCE_ID: z
     .string()
     .regex(/^[A-Za-z0-9_.-]{1,64}$/, 'must be 1 to 64 letters, digits, dots, dashes or underscores')
-    .default(() => randomUUID()),
-  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
-  /** Whose X-Forwarded-For is believed: express `trust proxy` names or networks, separated by commas. */
-  TRUSTED_PROXIES: z.string().default('loopback'),
-  /** How long readiness is down before the doors close, so that balancers notice. */
-  DRAIN_GRACE_MS: numberVariable(0, 0, 120_000),
-  /** After this the process ends, whatever is still under way. */
-  DRAIN_TIMEOUT_MS: numberVariable(15_000, 100, 600_000),
+    .default(() => randomUUID())
+    .describe('Names this process among its siblings in logs and on the broker.'),
+  LOG_LEVEL: z
+    .string()
+    .refine((text) => parseLogLevels(text) !== undefined, logLevelsRule)
+    .default('info')
+    .describe(
+      '`trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`; for single loggers another: `info,Broker=debug`.',
+    ),
+  LOG_LEVEL_FILE: z
+    .string()
+    .optional()
+    .describe('File that holds LOG_LEVEL instead. Watched: the levels follow it.'),
+  TRUSTED_PROXIES: z
+    .string()
+    .default('loopback')
+    .describe(
+      'Whose X-Forwarded-For is believed: express `trust proxy` names or networks, separated by commas.',
+    ),
+  DRAIN_GRACE_MS: numberVariable(0, 0, 120_000).describe(
+    'How long readiness is down before the doors close, so that balancers notice.',
+  ),
+  DRAIN_TIMEOUT_MS: numberVariable(15_000, 100, 600_000).describe(
+    'After this the process ends, whatever is still under way.',
+  ),
 });
 export type BaseConfig = z.infer<typeof baseConfig>;
 
 export const databaseConfig = z.object({
-  DATABASE_URL: addressOf('DATABASE'),
-  DATABASE_POOL_MAX: numberVariable(10, 1, 200),
+  DATABASE_URL: addressOf('DATABASE')
+    .describe(
+      'PostgreSQL, `postgres://user:password@host:port/database`; encrypted with `?sslmode=verify-full`.',
+    )
+    .meta(secret('postgres://user:password@postgres/parley')),
+  DATABASE_POOL_MAX: numberVariable(10, 1, 200).describe(
+    'Connections of one instance; feeds take a few besides.',
+  ),
   ...tlsFilesOf('DATABASE'),
   ...sharedTls,
 });
@@ -96,14 +133,18 @@ export type DatabaseConfig = z.infer<typeof databaseConfig>;
 
 /** Where messages are kept; for the apps that have both stores. See `chooseMessageStore`. */
 export const messageStoreConfig = z.object({
-  /** Where messages are kept: `postgresql` or `mongodb`. */
-  MESSAGE_STORE: z.enum(['postgresql', 'mongodb']).default('postgresql'),
-  /** MongoDB with its database, `mongodb://user:password@host:port/database`; required where it is the store. */
+  MESSAGE_STORE: z
+    .enum(['postgresql', 'mongodb'])
+    .default('postgresql')
+    .describe('Where messages are kept: `postgresql` or `mongodb`.'),
   MONGODB_URL: addressOf('MONGODB')
     .regex(/:\/\/[^/]+\/[^/?]+/, 'must name a database')
-    .optional(),
-  /** Connections of one instance to MongoDB. */
-  MONGODB_POOL_MAX: numberVariable(10, 1, 200),
+    .optional()
+    .describe(
+      'MongoDB with its database, `mongodb://user:password@host:port/database`; required where it is the store.',
+    )
+    .meta(secret('mongodb://user:password@mongodb:27017/parley')),
+  MONGODB_POOL_MAX: numberVariable(10, 1, 200).describe('Connections of one instance to MongoDB.'),
   ...tlsFilesOf('MONGODB'),
   ...sharedTls,
 });
@@ -134,14 +175,18 @@ export function chooseMessageStore<T extends z.ZodObject>(
 }
 
 export const redisConfig = z.object({
-  REDIS_URL: addressOf('REDIS'),
+  REDIS_URL: addressOf('REDIS')
+    .describe('Redis, `redis://`; encrypted: `rediss://`.')
+    .meta(secret('redis://redis:6379')),
   ...tlsFilesOf('REDIS'),
   ...sharedTls,
 });
 export type RedisConfig = z.infer<typeof redisConfig>;
 
 export const brokerConfig = z.object({
-  AMQP_URL: addressOf('AMQP'),
+  AMQP_URL: addressOf('AMQP')
+    .describe('RabbitMQ, `amqp://`; encrypted: `amqps://`.')
+    .meta(secret('amqp://user:password@rabbitmq:5672')),
   ...tlsFilesOf('AMQP'),
   ...sharedTls,
 });
@@ -149,9 +194,11 @@ export type BrokerConfig = z.infer<typeof brokerConfig>;
 
 /** What it takes to check access tokens. */
 export const tokenConfig = z.object({
-  JWT_PUBLIC_KEYS_FILE: z.string(),
-  JWT_ISSUER: z.string().default('parley'),
-  JWT_AUDIENCE: z.string().default('parley'),
+  JWT_PUBLIC_KEYS_FILE: z
+    .string()
+    .describe('JWKS with the public ES256 keys by which access tokens are checked. Watched.'),
+  JWT_ISSUER: z.string().default('parley').describe('`iss` of access tokens.'),
+  JWT_AUDIENCE: z.string().default('parley').describe('`aud` of access tokens.'),
 });
 export type TokenConfig = z.infer<typeof tokenConfig>;
 
@@ -165,32 +212,31 @@ export function loadConfig<T extends z.ZodObject>(
   schema: T,
   environment: NodeJS.ProcessEnv = process.env,
 ): z.output<T> {
-  const problems: string[] = [];
+  const problems = new Map<string, string>();
   const input: Record<string, string> = {};
   for (const name of Object.keys(schema.shape)) {
     const value = environment[name];
     const file = environment[`${name}_FILE`];
-    if (value && file) problems.push(`${name}: is given twice, by itself and by ${name}_FILE`);
+    if (value && file) problems.set(name, `${name}: is given twice, by itself and by ${name}_FILE`);
     else if (value) input[name] = value;
     else if (file) {
       try {
         input[name] = readFileSync(file, 'utf8').trim();
       } catch (error) {
-        problems.push(`${name}_FILE: cannot be read (${(error as NodeJS.ErrnoException).code})`);
+        const { code } = error as NodeJS.ErrnoException;
+        problems.set(name, `${name}_FILE: ${file} cannot be read (${code})`);
       }
     }
   }
-  if (problems.length > 0) throw new ConfigError(problems);
   const result = schema.safeParse(input);
-  if (result.success) {
+  if (result.success && problems.size === 0) {
     const contradictions = tlsProblems(result.data, environment);
     if (contradictions.length > 0) throw new ConfigError(contradictions);
     return result.data;
   }
-  throw new ConfigError(
-    result.error.issues.map((issue) => {
-      const name = issue.path.join('.');
-      return `${name}: ${name in input ? issue.message : 'is required'}`;
-    }),
-  );
+  for (const { path, message } of result.error?.issues ?? []) {
+    const name = path.join('.');
+    if (!problems.has(name)) problems.set(name, `${name}: ${name in input ? message : 'is required'}`);
+  }
+  throw new ConfigError([...problems.values()]);
 }

@@ -20,3 +20,4 @@ export * from './tls';
 export * from './token';
 export { activeSpan, endSpan, enterContext, startSpan, traceparentOf } from './tracing';
 export * from './validation';
+export { watchSettingsFile } from './watched-file';

@@ -1,7 +1,9 @@
-import { createPublicKey, type KeyObject } from 'node:crypto';
-import { readFileSync, unwatchFile, watchFile } from 'node:fs';
+import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { ConfigError } from './config';
 import { getLogger } from './logging';
+import { watchSettingsFile } from './watched-file';
 
 /** One public ES256 key as it stands in a JWKS document. Private parts are refused: they have no place in this file. */
 const publicJwk = z.object({
@@ -17,7 +19,27 @@ const publicJwk = z.object({
 export const publicJwks = z.object({ keys: z.array(publicJwk).min(1).max(10) });
 export type PublicJwks = z.infer<typeof publicJwks>;
 
-const pollMs = 1000;
+/**
+ * Reads a key file for a setting. What is wrong is said with the setting's name and never with anything of the content.
+ *
+ * @throws ConfigError
+ */
+export function readKeyFile<T>(setting: string, file: string, schema: z.ZodType<T>): T {
+  const fail = (problem: string) => new ConfigError([`${setting}: ${file} ${problem}`]);
+  let document: unknown;
+  try {
+    document = JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw fail(code === undefined ? 'is not JSON' : `cannot be read (${code})`);
+  }
+  const result = schema.safeParse(document);
+  if (result.success) return result.data;
+  const issues = result.error.issues.map(
+    ({ path, message }) => `${path.join('.') || 'document'}: ${message}`,
+  );
+  throw fail(`is no JWKS of ES256 keys (${issues.slice(0, 3).join('; ')})`);
+}
 
 /**
  * The keys by which tokens are checked, current and next, from a JWKS file. The file is watched: a rotated key is known
@@ -27,13 +49,13 @@ export class PublicKeys {
   private keys = new Map<string, KeyObject>();
   private document: PublicJwks;
   private readonly log = getLogger('PublicKeys');
-  private readonly onChange = () => this.reload();
+  /** Ends the watching of the file. */
+  readonly close: () => void;
 
-  /** @throws when the file cannot be read or is no JWKS of ES256 keys. */
+  /** @throws ConfigError when the file cannot be read or is no JWKS of ES256 keys. */
   constructor(private readonly file: string) {
     this.document = this.load();
-    // Polled by path, since mounted secrets are replaced by swapping a link.
-    watchFile(file, { interval: pollMs, persistent: false }, this.onChange);
+    this.close = watchSettingsFile(file, () => this.reload());
   }
 
   find(kid: string): KeyObject | undefined {
@@ -45,14 +67,10 @@ export class PublicKeys {
     return this.document;
   }
 
-  close(): void {
-    unwatchFile(this.file, this.onChange);
-  }
-
   private load(): PublicJwks {
-    const document = publicJwks.parse(JSON.parse(readFileSync(this.file, 'utf8')));
+    const document = readKeyFile('JWT_PUBLIC_KEYS_FILE', this.file, publicJwks);
     this.keys = new Map(
-      document.keys.map((key) => [key.kid, createPublicKey({ key: { ...key }, format: 'jwk' })]),
+      document.keys.map((key) => [key.kid, keyOf('JWT_PUBLIC_KEYS_FILE', key, createPublicKey)]),
     );
     this.document = document;
     return document;
@@ -66,5 +84,22 @@ export class PublicKeys {
     } catch (error) {
       this.log.error({ err: error }, 'The file of public keys is bad; the last good keys stay.');
     }
+  }
+}
+
+/**
+ * The key of a JWK, whose coordinates may be no point of the curve.
+ *
+ * @throws ConfigError
+ */
+export function keyOf(
+  setting: string,
+  jwk: { kid: string },
+  create: (input: { key: JsonWebKey; format: 'jwk' }) => KeyObject,
+): KeyObject {
+  try {
+    return create({ key: { ...jwk }, format: 'jwk' });
+  } catch {
+    throw new ConfigError([`${setting}: the key ${jwk.kid} is no key of the curve P-256`]);
   }
 }

@@ -1,7 +1,10 @@
+import { readFileSync } from 'node:fs';
 import { types } from 'node:util';
 import type { LoggerService } from '@nestjs/common';
 import pino, { type Logger } from 'pino';
 import { activeContext } from './context';
+import { logLevelsRule, parseLogLevels, type LogLevels } from './log-level';
+import { watchSettingsFile } from './watched-file';
 
 /**
  * JSON lines on stdout. Nothing personal belongs here: no bodies, tokens, mail or network addresses. What a line needs
@@ -9,8 +12,11 @@ import { activeContext } from './context';
  */
 const identity: { service?: string; instance?: string } = {};
 
+/** Until `configureLogging`, and in programs that never call it, such as migrations. */
+let levels: LogLevels = parseLogLevels(process.env.LOG_LEVEL ?? '') ?? { all: 'info', of: new Map() };
+
 const root = pino({
-  level: process.env.LOG_LEVEL || 'info',
+  level: levels.all,
   base: undefined,
   timestamp: pino.stdTimeFunctions.isoTime,
   formatters: { level: (label) => ({ level: label }) },
@@ -31,17 +37,49 @@ export function getLogger(context: string): Logger {
   let logger = loggers.get(context);
   if (!logger) {
     logger = root.child({ context });
+    logger.level = levels.of.get(context) ?? levels.all;
     loggers.set(context, logger);
   }
   return logger;
 }
 
-/** Names the process in every following line and sets the level of all loggers. */
-export function configureLogging(settings: { service: string; instance: string; level: string }): void {
+/**
+ * Names the process in every following line and sets the levels. With a file these follow it, until the function that is
+ * returned is called: who operates the service changes them while it runs.
+ *
+ * @param settings.levels as LOG_LEVEL has them
+ */
+export function configureLogging(settings: {
+  service: string;
+  instance: string;
+  levels: string;
+  file?: string;
+}): () => void {
   identity.service = settings.service;
   identity.instance = settings.instance;
-  root.level = settings.level;
-  for (const logger of loggers.values()) logger.level = settings.level;
+  setLevels(settings.levels);
+  const { file } = settings;
+  if (file === undefined) return () => undefined;
+  let inForce = settings.levels;
+  return watchSettingsFile(file, () => {
+    try {
+      const text = readFileSync(file, 'utf8').trim();
+      if (text === inForce) return;
+      setLevels(text);
+      inForce = text;
+      getLogger('Logging').info({ levels: text }, 'The levels of the log were changed.');
+    } catch (error) {
+      getLogger('Logging').error({ err: error }, 'LOG_LEVEL_FILE is bad; the levels stay.');
+    }
+  });
+}
+
+function setLevels(text: string): void {
+  const next = parseLogLevels(text);
+  if (!next) throw new Error(`${JSON.stringify(text.slice(0, 100))} ${logLevelsRule}`);
+  levels = next;
+  root.level = next.all;
+  for (const [name, logger] of loggers) logger.level = next.of.get(name) ?? next.all;
 }
 
 /** Like `instanceof Error`, and true as well for errors of another realm, as Node's own are inside jest. */

@@ -1,7 +1,9 @@
 import { getLogger } from './logging';
+import { reloadFiles } from './watched-file';
 
 /**
- * Ties the process's life to its service: SIGTERM and SIGINT drain it, within a bound; an error that nobody handled ends
+ * Ties the process's life to its service: SIGTERM and SIGINT drain it, within a bound; SIGHUP reads
+ * keys, certificates and log levels again, which are watched anyway; an error that nobody handled ends
  * the process at once, since after it nothing is known to be right, and a supervisor starts a fresh one.
  */
 export function ownProcess(close: () => Promise<void>, drainTimeoutMs: number): void {
@@ -24,6 +26,10 @@ export function ownProcess(close: () => Promise<void>, drainTimeoutMs: number): 
       (error: unknown) => crash('draining failed')(error),
     );
   };
+  process.on('SIGHUP', () => {
+    log.info({}, 'A signal asks for the watched files to be read again.');
+    reloadFiles();
+  });
   process.once('SIGTERM', drain);
   process.once('SIGINT', drain);
 }

@@ -43,7 +43,12 @@ const TRACES_FLUSH_MS = 2000;
 /** Starts a service and resolves once it listens. What `apps/<name>/src/main.ts` consists of. */
 export async function runService(options: ServiceOptions): Promise<RunningService> {
   const { name, config } = options;
-  configureLogging({ service: name, instance: config.INSTANCE_ID, level: config.LOG_LEVEL });
+  const stopFollowing = configureLogging({
+    service: name,
+    instance: config.INSTANCE_ID,
+    levels: config.LOG_LEVEL,
+    file: config.LOG_LEVEL_FILE,
+  });
   collectProcessMetrics();
   const tracing = await startTracing(config, { service: name, instance: config.INSTANCE_ID });
   const log = getLogger('Service');
@@ -88,6 +93,7 @@ export async function runService(options: ServiceOptions): Promise<RunningServic
     server.closeAllConnections();
     await app.close();
     await tracing?.stop(TRACES_FLUSH_MS);
+    stopFollowing();
     log.info('The service has stopped.');
   };
   const close = () => (closing ??= drain());

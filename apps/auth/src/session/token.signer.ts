@@ -1,7 +1,15 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
-import { readFileSync, unwatchFile, watchFile } from 'node:fs';
 import type { OnApplicationShutdown } from '@nestjs/common';
-import { getLogger, tokenTypes, type PublicKeys, type TokenKind } from '@parley/service';
+import {
+  ConfigError,
+  getLogger,
+  keyOf,
+  readKeyFile,
+  tokenTypes,
+  watchSettingsFile,
+  type PublicKeys,
+  type TokenKind,
+} from '@parley/service';
 import { SignJWT } from 'jose';
 import { v7 as uuid } from 'uuid';
 import { z } from 'zod';
@@ -21,7 +29,7 @@ const privateJwks = z.object({
     .min(1),
 });
 
-const pollMs = 1000;
+const SETTING = 'JWT_PRIVATE_KEYS_FILE';
 /** Clocks differ a little; a gateway whose own is behind must not refuse a fresh token. */
 const notBeforeSlackSeconds = 5;
 
@@ -38,15 +46,15 @@ export interface SignerSettings {
 export class TokenSigner implements OnApplicationShutdown {
   private key: { kid: string; privateKey: KeyObject };
   private readonly log = getLogger('TokenSigner');
-  private readonly onChange = () => this.reload();
+  private readonly unwatch: () => void;
 
-  /** @throws when the file is unreadable or its first key is not published */
+  /** @throws ConfigError when the file is unreadable or its first key is not published */
   constructor(
     private readonly settings: SignerSettings,
     private readonly publicKeys: PublicKeys,
   ) {
     this.key = this.load();
-    watchFile(settings.privateKeysFile, { interval: pollMs, persistent: false }, this.onChange);
+    this.unwatch = watchSettingsFile(settings.privateKeysFile, () => this.reload());
   }
 
   sign(
@@ -68,18 +76,18 @@ export class TokenSigner implements OnApplicationShutdown {
   }
 
   onApplicationShutdown(): void {
-    unwatchFile(this.settings.privateKeysFile, this.onChange);
+    this.unwatch();
   }
 
   private load() {
-    const document = privateJwks.parse(JSON.parse(readFileSync(this.settings.privateKeysFile, 'utf8')));
+    const document = readKeyFile(SETTING, this.settings.privateKeysFile, privateJwks);
     const [jwk] = document.keys;
     if (!jwk || !this.publicKeys.find(jwk.kid)) {
-      throw new Error(
-        'The first private key is not among the public keys: nobody could check what it signs.',
-      );
+      throw new ConfigError([
+        `${SETTING}: the first key is not among the public keys, so nobody could check what it signs`,
+      ]);
     }
-    return { kid: jwk.kid, privateKey: createPrivateKey({ key: jwk, format: 'jwk' }) };
+    return { kid: jwk.kid, privateKey: keyOf(SETTING, jwk, createPrivateKey) };
   }
 
   /** Reads the file again. */

@@ -1,4 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
 const workspace = resolve(__dirname, '../../../..');
@@ -87,4 +89,44 @@ test('a wrong setting ends the start and is named', async () => {
   const { ended, output } = await start({ PORT: 'http' });
   expect(await ended).toBe(1);
   expect(output()).toContain('PORT: must be a whole number');
+});
+
+describe('the levels of the log', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'parley-levels-'));
+  const file = join(directory, 'level');
+  afterAll(() => rmSync(directory, { recursive: true }));
+
+  test('follow their file; a bad one is named and changes nothing; SIGHUP reads it at once', async () => {
+    writeFileSync(file, 'info\n');
+    const { child, url, printed, output, ended } = await start({ LOG_LEVEL_FILE: file });
+    writeFileSync(file, 'loud\n');
+    await printed('LOG_LEVEL_FILE is bad; the levels stay.');
+    expect(output()).toContain('must be one of trace');
+
+    writeFileSync(file, 'info,Http=silent\n');
+    child.kill('SIGHUP');
+    await printed('"levels":"info,Http=silent"');
+    await fetch(`${url}/nothing`);
+    writeFileSync(file, 'info\n');
+    await printed('"levels":"info"');
+    await fetch(`${url}/something`, {
+      headers: { traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-00` },
+    });
+    child.kill('SIGTERM');
+    expect(await ended).toBe(0);
+    const requests = output()
+      .split('\n')
+      .filter((line) => line.includes('"msg":"request"'))
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(requests).toHaveLength(1);
+    expect(requests[0]).toMatchObject({ context: 'Http', trace_id: 'a'.repeat(32) });
+    expect(requests[0]?.['span_id']).toMatch(/^[0-9a-f]{16}$/);
+  });
+
+  test('are wrong at the start: the service says so and does not start', async () => {
+    writeFileSync(file, 'loud\n');
+    const { ended, output } = await start({ LOG_LEVEL_FILE: file });
+    expect(await ended).toBe(1);
+    expect(output()).toContain('LOG_LEVEL: must be one of');
+  });
 });

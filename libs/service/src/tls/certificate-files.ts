@@ -1,13 +1,13 @@
 import { X509Certificate } from 'node:crypto';
-import { readFileSync, unwatchFile, watchFile } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { getLogger } from '../logging';
+import { watchSettingsFile } from '../watched-file';
 import type { NamedFile, TlsFiles } from './settings';
 import { certificateExpiry, filesBad } from './metrics';
 
 const log = getLogger('Certificates');
 
-const pollMs = 1000;
 /** A certificate and its key are two files: both have been replaced when nothing has changed for so long. */
 const settleMs = 1000;
 
@@ -27,6 +27,7 @@ export class CertificateError extends Error {
 export class CertificateFiles {
   private loaded: SecureContext;
   private timer?: NodeJS.Timeout;
+  private readonly unwatch: (() => void)[];
   private readonly onChange = () => {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.reload(), settleMs).unref();
@@ -41,9 +42,7 @@ export class CertificateFiles {
     private readonly files: TlsFiles,
   ) {
     this.loaded = this.load();
-    // Polled by path, since mounted secrets are replaced by swapping a link.
-    for (const { path } of this.all())
-      watchFile(path, { interval: pollMs, persistent: false }, this.onChange);
+    this.unwatch = this.all().map(({ path }) => watchSettingsFile(path, this.onChange));
   }
 
   get current(): SecureContext {
@@ -52,7 +51,7 @@ export class CertificateFiles {
 
   close(): void {
     clearTimeout(this.timer);
-    for (const { path } of this.all()) unwatchFile(path, this.onChange);
+    for (const end of this.unwatch) end();
   }
 
   private all(): NamedFile[] {

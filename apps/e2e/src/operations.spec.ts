@@ -1,11 +1,16 @@
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { newTraceparent } from '@parley/client';
 import { OtlpReceiver, type ReceivedSpan } from '@parley/testing';
+import type { AppName } from '@parley/tool-local';
+import { io } from 'socket.io-client';
 import { startSystem, type System } from './system/system';
-import { bodies, closeClients, connected, until, type Person } from './system/world';
+import { answered, bodies, closeClients, connected, until, type Person } from './system/world';
 
 const SHARE = '0';
 
-describe('one message', () => {
+describe('who operates the system', () => {
   let collector: OtlpReceiver;
   let system: System;
   let conversationId: string;
@@ -67,7 +72,7 @@ describe('one message', () => {
     });
   }
 
-  test('that nobody samples is in no trace', async () => {
+  test('finds no trace of a message that nobody samples', async () => {
     await deliver('not traced');
     // One that is traced comes behind it on the same path: that alone, and the batches that it is in, are exported.
     const { traceId } = await trace(() => deliver('traced'));
@@ -79,7 +84,7 @@ describe('one message', () => {
     });
   });
 
-  test('is one trace from its sending to its last delivery, over both realtime nodes', async () => {
+  test('sees one message in one trace, from its sending to its last delivery, over both realtime nodes', async () => {
     const { traceId, spanId } = await trace(() => deliver('traced again'));
     // Sockets are spread over the nodes; six of them are on both, but for one chance in 64, and alice's too.
     const spans = await wholeTrace(traceId, [
@@ -117,11 +122,11 @@ describe('one message', () => {
     expect(applied?.links).toHaveLength(1);
   });
 
-  test('sent over HTTP goes the same way', async () => {
+  test('sees one that is sent over HTTP go the same way', async () => {
     const { traceId, spanId } = await trace(() =>
       alice.client.api.sendMessage({
         params: { conversationId },
-        body: { clientMessageId: crypto.randomUUID(), body: 'by HTTP' },
+        body: { clientMessageId: randomUUID(), body: 'by HTTP' },
       }),
     );
     const spans = await wholeTrace(traceId, [
@@ -138,9 +143,76 @@ describe('one message', () => {
     expect(named(spans, 'messaging', 'message.send')[0]?.parentSpanId).toBe(request?.spanId);
   });
 
-  test('is delivered all the same while the collector is away', async () => {
+  test('may take the collector away: messages are delivered all the same', async () => {
     collector.status = 503;
     await trace(() => deliver('without a collector'));
     collector.status = 200;
   });
+
+  test('replaces the keys while everything runs', async () => {
+    const { keys, apps } = system.stack;
+    const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const kid = randomUUID();
+    const add = (file: string, jwk: object) => {
+      const { keys: before } = JSON.parse(readFileSync(file, 'utf8')) as { keys: object[] };
+      writeFileSync(file, JSON.stringify({ keys: [{ ...jwk, kid }, ...before] }));
+      // They look by themselves as well, once a second.
+      for (const { pid } of apps.instances) if (pid !== undefined) process.kill(pid, 'SIGHUP');
+    };
+    add(keys.publicFile, pair.publicKey.export({ format: 'jwk' }));
+    const published = async () => {
+      const response = await fetch(`${system.url}/v1/auth/.well-known/jwks.json`);
+      return ((await response.json()) as { keys: { kid: string }[] }).keys.some((key) => key.kid === kid);
+    };
+    while (!(await published())) await delay(100);
+    add(keys.privateFile, pair.privateKey.export({ format: 'jwk' }));
+
+    const login = async () => {
+      const { tokens } = await answered(() =>
+        alice.client.api.login({ body: { login: alice.user.username, password: alice.password } }),
+      );
+      return tokens.accessToken;
+    };
+    let token = await login();
+    const kidOf = (jwt: string) =>
+      (JSON.parse(Buffer.from(jwt.split('.')[0]!, 'base64url').toString()) as { kid: string }).kid;
+    while (kidOf(token) !== kid) {
+      await delay(100);
+      token = await login();
+    }
+    for (const { app, port } of apps.instances) {
+      while (!(await accepts(app, port, token, conversationId))) await delay(100);
+    }
+    // Who is connected with an older token notices nothing.
+    await deliver('after the keys were replaced');
+  });
 });
+
+const doors: Partial<Record<AppName, (conversationId: string) => string>> = {
+  auth: () => '/v1/users/me',
+  messaging: () => '/v1/conversations',
+  history: (conversationId) => `/v1/conversations/${conversationId}/messages`,
+  presence: () => '/v1/presence?userIds=01900000-0000-7000-8000-000000000001',
+  notification: () => '/v1/notifications',
+};
+
+/** Whether an instance takes the token, asked at its own door. */
+async function accepts(app: AppName, port: number, token: string, conversationId: string): Promise<boolean> {
+  const headers = { authorization: `Bearer ${token}` };
+  const path = doors[app]?.(conversationId);
+  if (path !== undefined) return (await fetch(`http://127.0.0.1:${port}${path}`, { headers })).status !== 401;
+  const socket = io(`http://127.0.0.1:${port}`, {
+    path: '/realtime',
+    transports: ['websocket'],
+    reconnection: false,
+    forceNew: true,
+    extraHeaders: headers,
+  });
+  const isReady = await new Promise<boolean>((settle) => {
+    socket.once('ready', () => settle(true));
+    socket.once('session:closing', () => settle(false));
+    socket.once('connect_error', () => settle(false));
+  });
+  socket.disconnect();
+  return isReady;
+}
