@@ -143,6 +143,23 @@ describe('who operates the system', () => {
     expect(named(spans, 'messaging', 'message.send')[0]?.parentSpanId).toBe(request?.spanId);
   });
 
+  test('sees the notification of a mention in the trace of its message', async () => {
+    const { traceId } = await trace(() =>
+      alice.client.api.sendMessage({
+        params: { conversationId },
+        body: { clientMessageId: randomUUID(), body: 'you', mentions: [bobs[0]!.user.id] },
+      }),
+    );
+    const told = await collector.until((all) => {
+      const own = all.filter((span) => span.traceId === traceId);
+      const [published] = named(own, 'messaging', 'parley.events publish');
+      // Every realtime node hears it: whose sockets they are it cannot know.
+      const heard = named(own, 'realtime', 'parley.users');
+      return published && heard.length === 2 ? { published, heard } : undefined;
+    });
+    for (const span of told.heard) expect(span.parentSpanId).toBe(told.published.spanId);
+  });
+
   test('may take the collector away: messages are delivered all the same', async () => {
     collector.status = 503;
     await trace(() => deliver('without a collector'));

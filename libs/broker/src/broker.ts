@@ -18,8 +18,6 @@ export interface Logger {
 export interface TraceCarrier {
   /** The W3C traceparent of what is being handled now. */
   current(): string | undefined;
-  /** The same where that trace is sampled, for envelopes in which the others would only take up room. */
-  sampled(): string | undefined;
   /** Handles a request under the trace of who asked. */
   answer<T>(name: string, traceparent: string | undefined, handle: () => T): T;
   /** Handles an event under the trace of what caused it. */

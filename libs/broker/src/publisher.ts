@@ -39,9 +39,9 @@ export class Publisher {
   /**
    * To the sockets of single users, on every realtime node.
    *
-   * @param traceparent the sampled trace of what caused it, where that is not the work under way
+   * @param traceparent the trace of what caused it, where that is sampled
    */
-  users(event: UserEvent, traceparent = this.broker.options.trace?.sampled()): void {
+  users(event: UserEvent, traceparent?: string): void {
     const options = traceparent === undefined ? {} : { headers: { traceparent } };
     this.broker.publish(
       exchanges.users.name,

@@ -9,12 +9,11 @@ import { getLogger } from './logging';
 import { clientTls } from './tls/client-tls';
 import { tlsFailure } from './tls/failure';
 import { counter } from './metrics';
-import { activeSpan, continueTrace, traceBatch, traceparentOf } from './tracing';
+import { continueTrace, traceBatch } from './tracing';
 
 /** As `@parley/broker` has it, which this library must not import. */
 interface TraceCarrier {
   current(): string | undefined;
-  sampled(): string | undefined;
   answer<T>(name: string, traceparent: string | undefined, handle: () => T): T;
   consume<T>(name: string, traceparent: string | undefined, handle: () => T): T;
   batch<T>(name: string, traceparents: Iterable<string>, handle: () => Promise<T>): Promise<T>;
@@ -46,10 +45,6 @@ export function brokerSettings(config: BrokerConfig & BaseConfig): BrokerSetting
     logger: getLogger('Broker'),
     trace: {
       current: () => activeContext()?.traceparent,
-      sampled: () => {
-        const span = activeSpan();
-        return span && traceparentOf(span);
-      },
       answer: (name, traceparent, handle) => continueTrace(name, SpanKind.SERVER, traceparent, handle),
       consume: (name, traceparent, handle) => continueTrace(name, SpanKind.CONSUMER, traceparent, handle),
       batch: traceBatch,

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { Publisher } from '@parley/broker';
+import { Publisher, type TracesOfRows } from '@parley/broker';
 import type { PartitionRows } from '@parley/contracts';
 import { SERVICE_CONFIG, counter, getLogger } from '@parley/service';
 import type { Config } from '../config';
@@ -24,6 +24,16 @@ const unknownConversations = counter(
   'Messages of conversations that the log never created: there is a hole.',
 );
 
+interface Work {
+  /** Whose positions are stored. */
+  covered: PartitionRows[];
+  /** Those of the rows that can be applied; all where nothing is said. */
+  batch?: PartitionRows[];
+  parked?: ParkedEvent[];
+  /** Of the sampled rows: an entry goes on in the trace of its message. */
+  traces?: TracesOfRows;
+}
+
 /** Applies one batch: who is to be told of what, stored with the positions in one transaction, and then pushed. */
 @Injectable()
 export class BatchApplier {
@@ -36,16 +46,9 @@ export class BatchApplier {
     @Inject(SERVICE_CONFIG) private readonly config: Config,
   ) {}
 
-  /**
-   * @param covered the positions to store; of them `batch` has the rows that can be applied
-   * @throws OutOfStep, and pg's errors; then nothing has been stored that a repeat would not find
-   */
-  async apply(
-    epoch: string,
-    covered: PartitionRows[],
-    batch = covered,
-    parked: ParkedEvent[] = [],
-  ): Promise<void> {
+  /** @throws OutOfStep, and pg's errors; then nothing has been stored that a repeat would not find */
+  async apply(epoch: string, work: Work): Promise<void> {
+    const { covered, batch = covered, parked = [], traces } = work;
     const walk = new BatchWalk(await this.gather(batch), this.config.NOTIFICATION_SMALL_GROUP_MEMBERS_MAX);
     walk.walk(batch);
     const lateBefore = Date.now() - this.config.NOTIFICATION_LIVE_MS;
@@ -64,6 +67,7 @@ export class BatchApplier {
     this.tell(
       drafts.filter((entry) => inserted.has(entry.id)),
       lateBefore,
+      traces && tracesByMessage(traces),
     );
   }
 
@@ -107,12 +111,13 @@ export class BatchApplier {
     );
   }
 
-  private tell(entries: Entry[], lateBefore: number): void {
+  private tell(entries: Entry[], lateBefore: number, traces?: ReadonlyMap<string, string>): void {
     for (const { userId, ...notification } of entries) {
       entriesStored.inc({ type: notification.type });
       this.pruner.touched(userId);
       if (Date.parse(notification.createdAt) < lateBefore) continue;
-      this.publisher.users({ kind: 'notification.created', userId, notification });
+      const traceparent = traces?.get(notification.messageId);
+      this.publisher.users({ kind: 'notification.created', userId, notification }, traceparent);
       entriesPushed.inc();
     }
   }
@@ -141,4 +146,11 @@ function toEntry(type: Entry['type'], { userId, row: { message } }: Addressee): 
     createdAt: message.createdAt,
     readAt: null,
   };
+}
+
+function tracesByMessage(traces: TracesOfRows): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  for (const [row, traceparent] of traces)
+    if (row.kind === 'message.created') found.set(row.message.id, traceparent);
+  return found;
 }

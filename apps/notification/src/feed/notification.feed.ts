@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { FeedHandler } from '@parley/broker';
+import type { FeedHandler, TracesOfRows } from '@parley/broker';
 import { logEventKinds, type PartitionRows } from '@parley/contracts';
 import { counter, getLogger, histogram, isBackingServiceAway } from '@parley/service';
 import { BatchApplier } from './batch.applier';
@@ -18,6 +18,8 @@ const parkedEvents = counter('notification_parked_total', 'Rows that nobody can 
 @Injectable()
 export class NotificationFeed implements FeedHandler {
   private epoch = '';
+  /** Of the batch under way. */
+  private traces?: TracesOfRows;
   private turn: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -34,8 +36,9 @@ export class NotificationFeed implements FeedHandler {
     });
   }
 
-  apply(batch: PartitionRows[]): Promise<void> {
+  apply(batch: PartitionRows[], traces?: TracesOfRows): Promise<void> {
     return this.inTurn(async () => {
+      this.traces = traces;
       const end = applySeconds.startTimer();
       for (const piece of piecesOf(batch, ROWS_PER_TRANSACTION)) await this.applyPiece(piece);
       end();
@@ -55,7 +58,7 @@ export class NotificationFeed implements FeedHandler {
   private take(piece: PartitionRows[]): Promise<void> {
     return isOfLaterRelease(piece)
       ? this.applySound(piece, new Error('rows of a later release'))
-      : this.applier.apply(this.epoch, piece);
+      : this.applier.apply(this.epoch, { covered: piece, traces: this.traces });
   }
 
   /** Another instance fed these partitions for a moment: its rows are skipped, its memberships read anew. */
@@ -70,7 +73,7 @@ export class NotificationFeed implements FeedHandler {
   private async applySound(piece: PartitionRows[], error: unknown): Promise<void> {
     const { sound, parked } = sift(piece);
     if (parked.length === 0) throw error;
-    await this.applier.apply(this.epoch, piece, sound, parked);
+    await this.applier.apply(this.epoch, { covered: piece, batch: sound, parked, traces: this.traces });
     parkedEvents.inc(parked.length);
     for (const { partition, position, reason } of parked)
       log.error({ partition, position, reason }, 'A row of the log cannot be applied and was put aside.');
