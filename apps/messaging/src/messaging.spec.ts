@@ -1,12 +1,23 @@
+import { describeMongo } from '@parley/testing';
 import { World } from './testing/world';
 
 jest.setTimeout(60_000);
 
-describe('messaging', () => {
+type Store = Parameters<typeof World.create>[0];
+
+describe('on PostgreSQL', () => describeMessaging('postgresql'));
+describeMongo('on MongoDB', () => describeMessaging('mongodb'));
+
+function describeMessaging(store: Store): void {
+  describe('messaging', () => describeOne(store));
+  describe('several instances of messaging', () => describeSeveral(store));
+}
+
+function describeOne(store: Store): void {
   let world: World;
 
   beforeAll(async () => {
-    world = await World.create();
+    world = await World.create(store);
     await world.startInstance();
   });
   afterAll(() => world.close());
@@ -96,7 +107,7 @@ describe('messaging', () => {
   it('keeps marks forward only and tells the account what changed', async () => {
     const group = await world.group();
     await world.send(group, world.alice, 'm1');
-    await world.send(group, world.alice, 'm2');
+    const { message } = await world.send(group, world.alice, 'm2');
     const before = await world.requester.query('messaging.account', {
       userId: world.bob,
       cursor: null,
@@ -105,7 +116,7 @@ describe('messaging', () => {
     const mine = before.changes.find((change) => change.conversationId === group);
     expect(mine).toMatchObject({
       state: 'joined',
-      conversation: { unread: 2, readNumber: 0, messageCount: 2 },
+      conversation: { unread: 2, readNumber: 0, messageCount: 2, lastMessage: message },
     });
     const mark = (number: number) =>
       world.requester.command('read.mark', { conversationId: group, actorId: world.bob, number });
@@ -120,11 +131,11 @@ describe('messaging', () => {
       conversation: { unread: 0, readNumber: 2, unreadFrom: 2 },
     });
   });
-});
+}
 
-describe('several instances of messaging', () => {
+function describeSeveral(store: Store): void {
   it('share the partitions, hand them over without refusing anything, and number densely throughout', async () => {
-    const world = await World.create();
+    const world = await World.create(store);
     try {
       await world.startInstance();
       const groups = await Promise.all(Array.from({ length: 12 }, () => world.group()));
@@ -153,4 +164,4 @@ describe('several instances of messaging', () => {
       await world.close();
     }
   });
-});
+}

@@ -2,13 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { Broker, ControlInbox, Membership, Requester } from '@parley/broker';
 import type { EventEnvelope, LogEvent } from '@parley/contracts';
 import { exchanges } from '@parley/contracts';
-import { loadConfig, runMigrations, type RunningService } from '@parley/service';
-import { freshDatabase, freshVhost, testKeys } from '@parley/testing';
+import { loadConfig, type RunningService } from '@parley/service';
+import { freshDatabase, freshVhost, testKeys, testMongo } from '@parley/testing';
 import { v7 } from 'uuid';
 import { startMessaging } from '../app';
-import { configSchema } from '../config';
+import { configSchema, storeConfigSchema } from '../config';
 import { createdId } from '../conversation/derived-id';
-import { databaseSettings } from '../database';
+import { migrateStores } from '../store';
 
 const quiet = { info() {}, warn() {}, error() {} };
 
@@ -22,20 +22,23 @@ export class World {
   private readonly heard = new Set<() => void>();
 
   private constructor(
-    readonly databaseUrl: string,
+    private readonly stores: Record<string, string>,
     readonly amqpUrl: string,
     readonly requester: Requester,
     private readonly broker: Broker,
     private readonly membership: Membership,
   ) {}
 
-  static async create(): Promise<World> {
+  /** With `mongodb`, for suites inside `describeMongo`. */
+  static async create(store: 'postgresql' | 'mongodb'): Promise<World> {
     const [databaseUrl, amqpUrl] = await Promise.all([freshDatabase(), freshVhost()]);
-    await runMigrations(databaseSettings({ DATABASE_URL: databaseUrl, DATABASE_POOL_MAX: 5 }));
+    const stores: Record<string, string> = { MESSAGE_STORE: store, DATABASE_URL: databaseUrl };
+    if (store === 'mongodb') stores['MONGODB_URL'] = (await testMongo()).url;
+    await migrateStores(loadConfig(storeConfigSchema, stores));
     const broker = new Broker({ url: amqpUrl, service: 'realtime', instanceId: randomUUID(), logger: quiet });
     const control = new ControlInbox(broker);
     const membership = new Membership(broker, control);
-    const world = new World(databaseUrl, amqpUrl, new Requester(broker, control), broker, membership);
+    const world = new World(stores, amqpUrl, new Requester(broker, control), broker, membership);
     void broker.onConnection(async (connection) => {
       const channel = await connection.createChannel();
       const { queue } = await channel.assertQueue('', { exclusive: true });
@@ -60,7 +63,7 @@ export class World {
     const config = loadConfig(configSchema, {
       PORT: '0',
       LOG_LEVEL: process.env.LOG_LEVEL ?? 'silent',
-      DATABASE_URL: this.databaseUrl,
+      ...this.stores,
       AMQP_URL: this.amqpUrl,
       JWT_PUBLIC_KEYS_FILE: keys.publicFile,
     });
