@@ -39,7 +39,8 @@ export function logStore(
   };
 }
 
-async function openPostgresLog(source: DataSource): Promise<LogStore> {
+/** @throws Error when the log of this deployment is in MongoDB */
+export async function openPostgresLog(source: DataSource): Promise<LogStore> {
   const pool = pgPool(source);
   await refuseProjectedLog(pool);
   return new PostgresLogStore(pool);
@@ -49,7 +50,7 @@ async function openPostgresLog(source: DataSource): Promise<LogStore> {
 const FERRETDB_BATCH = 100;
 const COMMAND_ROWS = 1000;
 
-/** For tests and the module alike. @throws Error when the log and the projection are not of one deployment */
+/** @throws Error when the log and the projection are not of one deployment */
 export async function openMongoLog(source: DataSource, connection: Connection): Promise<LogStore> {
   const database = connection.getClient().db();
   const pool = pgPool(source);

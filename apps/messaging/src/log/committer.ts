@@ -1,7 +1,7 @@
 import { Moved } from '@parley/broker';
 import { unavailable } from '@parley/contracts';
 import type { LogRow, LogStore, Shortfall } from './log.store';
-import { ClientIdTaken, LogBehind, PositionTaken } from './log.store';
+import { ClientIdTaken, LogBroken, PositionTaken } from './log.store';
 import type { OwnerClock } from './clock';
 import type { Partition } from './partition';
 import type { Task } from './task';
@@ -16,7 +16,7 @@ export interface CommitterOptions {
   /** Decides tasks again on fresh memory. */
   retry(partition: Partition, tasks: Task[]): void;
   /** A higher term has written, or the log is not what it was, as the reason says: this term never commits again. */
-  lose(partition: Partition, reason?: LogBehind): void;
+  lose(partition: Partition, reason?: LogBroken): void;
 }
 
 const ROWS_MAX = 1000;
@@ -185,7 +185,7 @@ export class Committer {
     for (;;) {
       try {
         const tail = (await store.catchUp([partition.number])).get(partition.number)!;
-        if (tail instanceof LogBehind) {
+        if (tail instanceof LogBroken) {
           this.options.lose(partition, tail);
           return undefined;
         }

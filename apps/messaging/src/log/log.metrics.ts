@@ -38,5 +38,5 @@ export const commandSeconds = histogram(
 
 export const partitionStops = counter(
   'parley_log_partition_stops_total',
-  'Times that a partition was not served because its log ends before its projection.',
+  'Times that a partition was not served because its log lacks a row.',
 );

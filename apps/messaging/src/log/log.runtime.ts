@@ -12,7 +12,7 @@ import { LeaseKeeper } from './leases';
 import { Loader } from './loader';
 import { observeCommit, observeOwnership, partitionStops } from './log.metrics';
 import { LogPublisher } from './log.publisher';
-import type { LogBehind } from './log.store';
+import type { LogBroken } from './log.store';
 import { LogStore } from './log.store';
 import { LogOwner } from './owner';
 import { requestHasher } from './request-hash';
@@ -106,18 +106,15 @@ export class LogRuntime implements OnModuleDestroy {
     return stopped.map(({ partition }) => partition);
   }
 
-  private lose(partition: number, term: number, reason?: LogBehind): void {
+  private lose(partition: number, term: number, reason?: LogBroken): void {
     this.leases.lost(partition, reason !== undefined);
     if (reason) this.stop(reason);
     else log.warn({ partition, term }, 'A higher term has written; this one is over.');
   }
 
-  private stop(reason: LogBehind): void {
+  private stop(reason: LogBroken): void {
     partitionStops.inc();
-    log.error(
-      { err: reason, partition: reason.partition },
-      'The partition is stopped: its log has lost rows.',
-    );
+    log.error({ err: reason, partition: reason.partition }, 'The partition is stopped: its log lacks a row.');
   }
 
   private announce(open: Map<number, number>, closing: Map<number, number>, released?: number[]): void {

@@ -1,26 +1,27 @@
-import { pgPool, runMigrations, typeormOptions } from '@parley/service';
-import { describeMongo, freshDatabase } from '@parley/testing';
-import { DataSource, type DataSourceOptions } from 'typeorm';
-import { databaseSettings } from '../database';
-import { closeMongoLogs, openMongoTestLog } from '../testing/mongo-log';
+import { describeMongo } from '@parley/testing';
 import { MemoryLog } from '../testing/simulation/simulated.store';
+import {
+  mongoConfig,
+  openMongoTestLog,
+  openPostgresTestLog,
+  postgresConfig,
+  type TestLog,
+} from '../testing/test-log';
 import { describeLogStore } from './log.store.contract';
-import { PostgresLogStore } from './log.store.postgres';
 
-const sources: DataSource[] = [];
-afterAll(() => Promise.all(sources.map((source) => source.destroy())));
+const opened: TestLog[] = [];
+afterAll(() => Promise.all(opened.map((log) => log.close())));
 
-describeLogStore('PostgreSQL', 'whole', async () => {
-  const settings = databaseSettings({ DATABASE_URL: await freshDatabase(), DATABASE_POOL_MAX: 5 });
-  await runMigrations(settings);
-  const source = await new DataSource(typeormOptions(settings) as DataSourceOptions).initialize();
-  sources.push(source);
-  return new PostgresLogStore(pgPool(source));
-});
+async function use(opening: Promise<TestLog>) {
+  const log = await opening;
+  opened.push(log);
+  return log.store;
+}
+
+describeLogStore('PostgreSQL', 'whole', async () => use(openPostgresTestLog(await postgresConfig())));
 
 describeMongo('the log in MongoDB', () => {
-  afterAll(closeMongoLogs);
-  describeLogStore('MongoDB', 'torn', async () => (await openMongoTestLog()).store);
+  describeLogStore('MongoDB', 'torn', async () => use(openMongoTestLog((await mongoConfig()).config)));
 });
 
 for (const kind of ['whole', 'torn'] as const) {

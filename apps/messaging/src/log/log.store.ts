@@ -53,14 +53,17 @@ export class ClientIdTaken extends Error {
   }
 }
 
-/** The log ends before what its projection holds: one of the two was restored without the other. */
-export class LogBehind extends Error {
+/**
+ * The log lacks a row that its projection, or a later row, rests on: the log or the projection was restored without the
+ * other. The partition must not be served until somebody has looked at it.
+ */
+export class LogBroken extends Error {
   constructor(
     readonly partition: number,
-    readonly applied: number,
+    readonly position: number,
   ) {
     super(
-      `the projection of partition ${partition} reflects position ${applied}, which the log does not have`,
+      `partition ${partition} has no row at position ${position}, on which its projection or later rows rest`,
     );
   }
 }
@@ -116,9 +119,9 @@ export abstract class LogStore {
   /**
    * Brings the projection up to the end of the log, and answers where that is: the last row of each partition, position
    * 0 and term 0 where there is none. Whoever decides on what `conversations` and `messages` say calls this first. A
-   * partition whose log ends before its projection answers LogBehind and must not be served.
+   * partition of which a row is missing answers LogBroken and must not be served.
    */
-  abstract catchUp(partitions: number[]): Promise<Map<number, Tail | LogBehind>>;
+  abstract catchUp(partitions: number[]): Promise<Map<number, Tail | LogBroken>>;
   /** A position of each partition up to which the projection reflects the log, at least; 0 where there is no row. */
   abstract positions(partitions: number[]): Promise<Map<number, number>>;
   /** Rows after a position, dense and rising, at most `limit`. */

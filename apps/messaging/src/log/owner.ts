@@ -10,7 +10,7 @@ import { Committer } from './committer';
 import { clientIdKey, decide, messagesNamed, repeat } from './decide';
 import type { Decision, DecisionContext } from './decision';
 import type { Loader } from './loader';
-import { LogBehind } from './log.store';
+import { LogBroken } from './log.store';
 import type { LogRow, LogStore } from './log.store';
 import { Partition, UNANSWERED_MAX } from './partition';
 import type { SpansOfRows } from './commit.trace';
@@ -28,7 +28,7 @@ export interface OwnerOptions {
   /** Tells consumers of rows that are stored; `spans` of the sampled commands that made some of them. */
   publish(rows: LogRow[], spans?: SpansOfRows): void;
   /** The term is over: a higher one has written, or the log is not what it was, as the reason says. */
-  onLost(partition: number, term: number, reason?: LogBehind): void;
+  onLost(partition: number, term: number, reason?: LogBroken): void;
   onCommit?(rows: LogRow[], durationMs: number): void;
 }
 
@@ -61,10 +61,10 @@ export class LogOwner {
   }
 
   /** Begins terms: finds where the log ends and takes commands from then on. Answers the partitions that cannot be served. */
-  async open(terms: Map<number, number>): Promise<LogBehind[]> {
-    const stopped: LogBehind[] = [];
+  async open(terms: Map<number, number>): Promise<LogBroken[]> {
+    const stopped: LogBroken[] = [];
     for (const [number, tail] of await this.options.store.catchUp([...terms.keys()])) {
-      if (tail instanceof LogBehind) {
+      if (tail instanceof LogBroken) {
         stopped.push(tail);
         continue;
       }

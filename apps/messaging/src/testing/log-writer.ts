@@ -52,6 +52,14 @@ export class Writer {
     };
   }
 
+  /** As an owner does who has read the tail: its one conversation has a row at every position. */
+  standAt(position: number): void {
+    this.position = position;
+    this.state.version = position;
+    this.state.messageCount = Math.max(0, position - 1);
+    if (position === 0) this.state.members.clear();
+  }
+
   created(): LogRow {
     for (const userId of [this.alice, this.bob])
       this.state.members.set(userId, { role: 'member', joinedAt: at });
@@ -68,7 +76,8 @@ export class Writer {
     this.state.messageCount += 1;
     const id = v7();
     const version = this.state.version + 1;
-    const message = { id, conversationId: this.state.id, number: this.state.messageCount, version, body };
+    const { id: conversationId, messageCount: number } = this.state;
+    const message = { id, conversationId, number, version, clientMessageId, body };
     this.state.lastMessageId = id;
     return this.row(
       { number: message.number, messageId: id, senderId: this.alice, clientMessageId, requestHash: 'h' },

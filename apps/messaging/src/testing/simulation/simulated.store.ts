@@ -2,7 +2,7 @@ import type { LogEvent } from '@parley/contracts';
 import type { ConversationState, MessageState } from '../../conversation/conversation.state';
 import { toHead } from '../../conversation/conversation.state';
 import type { LogRow, MessageRef, Place, Shortfall, StoredEvent, Tail } from '../../log/log.store';
-import { ClientIdTaken, LogBehind, LogStore, PositionTaken } from '../../log/log.store';
+import { ClientIdTaken, LogBroken, LogStore, PositionTaken } from '../../log/log.store';
 import { headAfter, isWhole } from '../../log/projection';
 
 /** How an append ends that does not store everything: as PostgreSQL's, whole or not at all, or as MongoDB's, torn. */
@@ -52,14 +52,14 @@ export class MemoryLog extends LogStore {
     return Math.max(0, ...(this.rows.get(partition)?.keys() ?? []));
   }
 
-  override catchUp(partitions: number[]): Promise<Map<number, Tail | LogBehind>> {
-    const tails = new Map<number, Tail | LogBehind>();
+  override catchUp(partitions: number[]): Promise<Map<number, Tail | LogBroken>> {
+    const tails = new Map<number, Tail | LogBroken>();
     for (const partition of partitions) {
       const rows = this.rows.get(partition);
       const last = this.end(partition);
       const applied = this.applied.get(partition) ?? 0;
       for (let position = applied + 1; position <= last; position++) this.apply(rows!.get(position)!);
-      if (applied > last) tails.set(partition, new LogBehind(partition, applied));
+      if (applied > last) tails.set(partition, new LogBroken(partition, applied));
       else tails.set(partition, { position: last, term: rows?.get(last)?.term ?? 0 });
     }
     return Promise.resolve(tails);
