@@ -1,6 +1,8 @@
 import 'reflect-metadata';
-import { databaseConfig, loadConfig, runMigrations } from '@parley/service';
-import { databaseSettings } from './database';
+import { loadConfig } from '@parley/service';
+import { storeSchema } from './config';
+import { storeOf } from './store';
 
-/** Brings the schema `history` up to date and ends. Any number may run at once. */
-void runMigrations(databaseSettings(loadConfig(databaseConfig)));
+/** Brings the view's store up to date and ends. Any number may run at once. */
+const config = loadConfig(storeSchema);
+void storeOf(config).migrate(config);

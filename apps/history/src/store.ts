@@ -1,14 +1,26 @@
-import { pgPool } from '@parley/service';
-import type { DataSource } from 'typeorm';
+import type { DynamicModule } from '@nestjs/common';
+import type { StoreConfig } from './config';
+import { mongoStore } from './store.mongo';
+import { postgresStore } from './store.postgres';
 import type { ViewFeedStore, ViewStore } from './view/view.store';
-import { PostgresViewStore } from './view/view.store.postgres';
-import { PostgresViewFeedStore } from './view/view.store.postgres.feed';
 
-/** The one place that knows which store the view is in. */
-export function openStore(dataSource: DataSource): ViewStore {
-  return new PostgresViewStore(pgPool(dataSource));
+/** A place where the view can be kept. */
+export interface StoreKind {
+  /** Exports `ViewStore` and `ViewFeedStore`, and takes part in readiness. */
+  module(config: StoreConfig): DynamicModule;
+  /** Both halves without an application, for commands and specs. */
+  open(config: StoreConfig): Promise<OpenStores>;
+  /** Brings it up to date. Any number may do so at once. */
+  migrate(config: StoreConfig): Promise<string[]>;
 }
 
-export function openFeedStore(dataSource: DataSource): ViewFeedStore {
-  return new PostgresViewFeedStore(pgPool(dataSource));
+export interface OpenStores {
+  feed: ViewFeedStore;
+  view: ViewStore;
+  close(): Promise<void>;
+}
+
+/** The one place that chooses the store. */
+export function storeOf(config: StoreConfig): StoreKind {
+  return { postgresql: postgresStore, mongodb: mongoStore }[config.MESSAGE_STORE];
 }

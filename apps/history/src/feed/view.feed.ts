@@ -46,6 +46,8 @@ export class ViewFeed implements FeedHandler {
     this.epoch = epoch;
     this.epochs.learn(epoch);
     this.retryParked();
+    // A store may only have put the state of another epoch out of sight.
+    this.erase();
     return positions;
   }
 
@@ -70,10 +72,10 @@ export class ViewFeed implements FeedHandler {
     if (batch.some((part) => part.rows.some((row) => row.kind === 'conversation.deleted'))) this.erase();
   }
 
-  /** Erases what deleted conversations leave behind, beside the feed. What fails is taken up by the next call. */
+  /** Erases what deleted conversations and former epochs leave behind, beside the feed. What fails is taken up by the next call. */
   erase(): void {
     this.erasing ??= this.eraseAll()
-      .catch((error: unknown) => log.warn({ err: error }, 'Deleted conversations cannot be erased yet.'))
+      .catch((error: unknown) => log.warn({ err: error }, 'What was left behind cannot be erased yet.'))
       .finally(() => {
         this.erasing = undefined;
       });

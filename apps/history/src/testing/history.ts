@@ -1,9 +1,10 @@
 import { startHistory } from '../app';
 import { schema } from '../config';
-import { databaseSettings } from '../database';
 import type { Problem } from '@parley/contracts';
-import { loadConfig, runMigrations, type RunningService } from '@parley/service';
+import { loadConfig, type RunningService } from '@parley/service';
 import { accessTokenFor, testKeys } from '@parley/testing';
+import { storeOf } from '../store';
+import type { StoreEnvironment } from './store';
 
 export interface Answer<Body> {
   status: number;
@@ -15,16 +16,16 @@ export interface Answer<Body> {
 export class HistoryUnderTest {
   private constructor(readonly service: RunningService) {}
 
-  static async start(databaseUrl: string, amqpUrl: string): Promise<HistoryUnderTest> {
+  static async start(store: StoreEnvironment, amqpUrl: string): Promise<HistoryUnderTest> {
     const { publicFile } = await testKeys();
     const config = loadConfig(schema, {
       PORT: '0',
       LOG_LEVEL: 'silent',
-      DATABASE_URL: databaseUrl,
+      ...store,
       AMQP_URL: amqpUrl,
       JWT_PUBLIC_KEYS_FILE: publicFile,
     });
-    await runMigrations(databaseSettings(config));
+    await storeOf(config).migrate(config);
     return new HistoryUnderTest(await startHistory(config, { ownsProcess: false }));
   }
 

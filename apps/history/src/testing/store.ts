@@ -1,28 +1,50 @@
-import { runMigrations, typeormOptions } from '@parley/service';
-import { freshDatabase } from '@parley/testing';
-import { DataSource, type DataSourceOptions } from 'typeorm';
-import { databaseSettings } from '../database';
-import { openFeedStore, openStore } from '../store';
-import type { ViewFeedStore, ViewStore } from '../view/view.store';
+import { loadConfig } from '@parley/service';
+import { describeMongo, freshDatabase, testMongo } from '@parley/testing';
+import { storeSchema } from '../config';
+import { type OpenStores, storeOf } from '../store';
 
-export interface TestStore {
-  feed: ViewFeedStore;
-  view: ViewStore;
-  dataSource: DataSource;
-  close(): Promise<void>;
+/** The variables that name a store. */
+export type StoreEnvironment = Record<string, string>;
+
+/** A store that suites run over. */
+export interface TestStoreKind {
+  name: string;
+  /** A `describe` that says so where there is no such server. */
+  describe(name: string, body: () => void): void;
+  /** An empty store of one's own. */
+  fresh(): Promise<StoreEnvironment>;
+  /** How many random logs it is tried with; fewer where a call costs more, as FerretDB's do. */
+  propertyRuns: number;
 }
 
-/** The view in this database, or an empty one of one's own. Specs only. */
-export async function openTestStore(databaseUrl?: string): Promise<TestStore> {
-  const url = databaseUrl ?? (await freshDatabase());
-  const settings = databaseSettings({ DATABASE_URL: url, DATABASE_POOL_MAX: 4 });
-  await runMigrations(settings);
-  const dataSource = new DataSource(typeormOptions(settings) as DataSourceOptions);
-  await dataSource.initialize();
-  return {
-    feed: openFeedStore(dataSource),
-    view: openStore(dataSource),
-    dataSource,
-    close: () => dataSource.destroy(),
-  };
+export const postgres: TestStoreKind = {
+  name: 'PostgreSQL',
+  describe: (name, body) => describe(name, body),
+  fresh: async () => ({ MESSAGE_STORE: 'postgresql', DATABASE_URL: await freshDatabase() }),
+  propertyRuns: 60,
+};
+
+const mongo: TestStoreKind = {
+  name: 'MongoDB',
+  describe: describeMongo,
+  async fresh() {
+    const url = new URL((await testMongo()).url);
+    // By the given address and no other of the replica set, so that a spec can break the line.
+    url.searchParams.set('directConnection', 'true');
+    return { MESSAGE_STORE: 'mongodb', MONGODB_URL: url.href };
+  },
+  propertyRuns: 15,
+};
+
+/** The suite over each store that the view can be kept in. Specs only. */
+export function describeStores(name: string, body: (kind: TestStoreKind) => void): void {
+  for (const kind of [postgres, mongo]) kind.describe(`${name} (${kind.name})`, () => body(kind));
+}
+
+/** The view in this store, brought up to date. Specs only. */
+export async function openTestStore(environment: StoreEnvironment): Promise<OpenStores> {
+  const config = loadConfig(storeSchema, environment);
+  const store = storeOf(config);
+  await store.migrate(config);
+  return store.open(config);
 }

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Message } from '@parley/contracts';
-import { freshDatabase, freshVhost, interruptible, type Interruptible } from '@parley/testing';
+import { freshVhost, interruptible, type Interruptible } from '@parley/testing';
 import { HistoryUnderTest } from './history';
 import { MessagingPeer } from './messaging.peer';
+import { postgres, type TestStoreKind } from './store';
 
 /** One running instance, the messaging that feeds it, and three people. Specs only. */
 export class World {
@@ -15,18 +16,20 @@ export class World {
     readonly history: HistoryUnderTest,
     readonly peer: MessagingPeer,
     /** The instance's own lines to its servers. */
-    readonly database: Interruptible,
+    readonly store: Interruptible,
     readonly broker: Interruptible,
   ) {}
 
-  static async start(): Promise<World> {
+  static async start(kind: TestStoreKind = postgres): Promise<World> {
     const amqpUrl = await freshVhost();
-    const database = await interruptible(await freshDatabase());
+    const store = await kind.fresh();
+    const name = store.MESSAGE_STORE === 'mongodb' ? 'MONGODB_URL' : 'DATABASE_URL';
+    const line = await interruptible(store[name] ?? '');
     const broker = await interruptible(amqpUrl);
     const peer = await MessagingPeer.start(amqpUrl);
-    const history = await HistoryUnderTest.start(database.url, broker.url);
+    const history = await HistoryUnderTest.start({ ...store, [name]: line.url }, broker.url);
     await history.ready(200);
-    return new World(history, peer, database, broker);
+    return new World(history, peer, line, broker);
   }
 
   /** Alice's group with bob, with so many messages. */
@@ -58,7 +61,7 @@ export class World {
   async stop(): Promise<void> {
     await this.history.service.close();
     await this.peer.stop();
-    await this.database.close();
+    await this.store.close();
     await this.broker.close();
   }
 }

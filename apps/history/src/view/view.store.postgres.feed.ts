@@ -45,7 +45,7 @@ export class PostgresViewFeedStore extends ViewFeedStore {
     const write = (expectsNew: boolean) =>
       this.pool.query(applyStatement(batch, writes, parked, epoch, expectsNew));
     try {
-      if (!writes.areNew) await write(false);
+      if (writes.known.size > 0) await write(false);
       else {
         await write(true).catch((error: unknown) => {
           // They were written before, by an attempt whose answer was lost or by another instance.

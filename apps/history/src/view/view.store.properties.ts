@@ -93,8 +93,12 @@ function cut(parts: PartitionRows[], piece: number, order: number): PartitionRow
   return batches;
 }
 
-/** Convergence, whatever the way: what every store must keep. */
-export function describeViewProperties(open: () => Promise<OpenStore>): void {
+/**
+ * Convergence, whatever the way: what every store must keep.
+ *
+ * @param numRuns how many random logs
+ */
+export function describeViewProperties(open: () => Promise<OpenStore>, numRuns: number): void {
   let store: OpenStore;
   beforeAll(async () => {
     store = await open();
@@ -153,7 +157,7 @@ export function describeViewProperties(open: () => Promise<OpenStore>): void {
         }
         expect(await feed.load([...positions.keys()], epoch)).toEqual(positions);
       }),
-      { numRuns: 60 },
+      { numRuns },
     );
   });
 }

@@ -69,7 +69,7 @@ export class RowsRefused extends Error {}
 export abstract class ViewFeedStore {
   /**
    * Applied position of each partition, 0 where none. A partition that holds another epoch loses its state first, so that
-   * it is rebuilt from the log.
+   * it is rebuilt from the log; whoever still applies rows of the former epoch changes nothing that is seen.
    */
   abstract load(partitions: number[], epoch: string): Promise<Map<number, number>>;
 
@@ -77,8 +77,9 @@ export abstract class ViewFeedStore {
   abstract positions(partitions: number[], epoch: string): Promise<Map<number, number>>;
 
   /**
-   * Writes entities where their stored version is lower, then heads, then parked events and positions: a reader that sees
-   * a head sees everything below it. All or nothing where the store can; otherwise a repeat completes it.
+   * Writes entities where their stored version is lower, and parked events, then heads, then positions: a reader that sees
+   * a head sees everything below it, and what of it is parked. All or nothing where the store can; otherwise a repeat
+   * completes it.
    *
    * What was written may still be lost when the store itself crashes, but then whole and from the end: the positions are
    * lost with it, and the log has it.
@@ -98,7 +99,10 @@ export abstract class ViewFeedStore {
    */
   abstract unpark(partition: number, row: LogEvent): Promise<void>;
 
-  /** Erases some more of the content of deleted conversations. Resolves to whether there is more to erase. */
+  /**
+   * Erases some more of the content of deleted conversations, and of what `load` has only put out of sight. Resolves to
+   * whether there is more to erase.
+   */
   abstract erase(): Promise<boolean>;
 }
 

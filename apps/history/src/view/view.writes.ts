@@ -10,6 +10,8 @@ export interface MemberWrite {
   version: number | null;
   position: number;
   removed: boolean;
+  /** These rows brought the member. */
+  isNew: boolean;
 }
 
 export interface ConversationWrite {
@@ -22,13 +24,15 @@ export interface ConversationWrite {
   sharedVersion: number;
   sharedPosition: number;
   deleted: boolean;
+  /** These rows created it. */
+  isNew: boolean;
 }
 
 /** What a batch of rows comes to: each entity once, at its last state. */
 export interface ViewWrites {
   messages: Map<string, Message>;
-  /** Every message of these writes was created by these rows. */
-  areNew: boolean;
+  /** Keys of those messages that were not created by these rows, so that an earlier state is stored. */
+  known: Set<string>;
   members: Map<string, MemberWrite>;
   conversations: Map<string, ConversationWrite>;
 }
@@ -37,7 +41,7 @@ export interface ViewWrites {
 export function collapse(batch: SoundRows[]): ViewWrites {
   const writes: ViewWrites = {
     messages: new Map(),
-    areNew: true,
+    known: new Set(),
     members: new Map(),
     conversations: new Map(),
   };
@@ -57,16 +61,26 @@ function take(writes: ViewWrites, partition: number, row: LogEvent): void {
     case 'reaction.changed': {
       const { message } = row;
       const key = `${message.conversationId}${message.number}`;
-      if (row.kind !== 'message.created' && !writes.messages.has(key)) writes.areNew = false;
+      if (row.kind !== 'message.created' && !writes.messages.has(key)) writes.known.add(key);
       writes.messages.set(key, message);
       if (message.number > write.messageCount) write.messageCount = message.number;
       return;
     }
     case 'conversation.created':
+      write.isNew = true;
       share(write, row.conversation, row.version, row.position);
       for (const { userId, role, joinedAt } of row.members) {
         const { conversationId, version, position } = row;
-        const member = { conversationId, userId, role, joinedAt, version, position, removed: false };
+        const member = {
+          conversationId,
+          userId,
+          role,
+          joinedAt,
+          version,
+          position,
+          removed: false,
+          isNew: true,
+        };
         writes.members.set(conversationId + userId, member);
       }
       return;
@@ -89,6 +103,7 @@ function take(writes: ViewWrites, partition: number, row: LogEvent): void {
         version: version ?? known?.version ?? null,
         position,
         removed: row.change === 'removed',
+        isNew: known?.isNew ?? row.change === 'added',
       });
       share(write, row.conversation, version, position);
     }
@@ -107,6 +122,7 @@ function conversationWrite(writes: ViewWrites, partition: number, id: string): C
       sharedVersion: 0,
       sharedPosition: 0,
       deleted: false,
+      isNew: false,
     };
     writes.conversations.set(id, write);
   }
