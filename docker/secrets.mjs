@@ -38,6 +38,7 @@ function makePasswords() {
   write('redis.url', `redis://:${password.redis}@redis:6379`);
   write('amqp.url', `amqp://parley:${password.rabbitmq}@rabbitmq:5672`);
   write('redis.conf', `requirepass ${password.redis}\n`);
+  write('redis.exporter.json', JSON.stringify({ 'redis://redis:6379': password.redis }));
   write('rabbitmq.conf', `default_user = parley\ndefault_pass = ${password.rabbitmq}\n`);
 }
 

@@ -1,5 +1,6 @@
 // `npm run check:monitoring`: rules, dashboards and runbooks speak of metrics that exist and belong together. With
-// promtool (package prometheus) the rules are also parsed and their tests run; without it that part is skipped, loudly.
+// promtool (package prometheus) the rules are also parsed and their tests run, with amtool (package
+// prometheus-alertmanager) the receivers of alerts are parsed; without them these parts are skipped, loudly.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,16 +12,52 @@ import { workspace } from '../local/prepare.mjs';
 
 /** Of servers that are not ours: their documentation is the source. */
 const FOREIGN = new Set([
-  'up',
+  'haproxy_backend_active_servers',
+  'haproxy_backend_connection_errors_total',
+  'haproxy_frontend_current_sessions',
+  'haproxy_frontend_denied_connections_total',
+  'haproxy_frontend_limit_sessions',
+  'haproxy_server_current_sessions',
   'kong_http_requests_total',
   'kong_upstream_target_health',
+  'node_cpu_seconds_total',
+  'node_disk_io_time_seconds_total',
+  'node_filesystem_avail_bytes',
+  'node_filesystem_size_bytes',
+  'node_memory_MemAvailable_bytes',
+  'node_memory_MemTotal_bytes',
+  'node_pressure_cpu_waiting_seconds_total',
+  'node_pressure_io_waiting_seconds_total',
+  'node_pressure_memory_waiting_seconds_total',
+  'pg_database_size_bytes',
+  'pg_settings_max_connections',
+  'pg_stat_activity_count',
+  'pg_stat_activity_max_tx_duration',
+  'pg_stat_database_blks_hit',
+  'pg_stat_database_blks_read',
+  'pg_stat_database_deadlocks',
+  'pg_stat_database_xact_commit',
+  'pg_stat_database_xact_rollback',
   'rabbitmq_alarms_free_disk_space_watermark',
   'rabbitmq_alarms_memory_used_watermark',
   'rabbitmq_channels',
   'rabbitmq_connections',
+  'rabbitmq_disk_space_available_bytes',
+  'rabbitmq_disk_space_available_limit_bytes',
+  'rabbitmq_global_messages_delivered_total',
+  'rabbitmq_global_messages_received_total',
   'rabbitmq_process_resident_memory_bytes',
   'rabbitmq_queue_messages_ready',
   'rabbitmq_queue_messages_unacked',
+  'rabbitmq_resident_memory_limit_bytes',
+  'redis_commands_processed_total',
+  'redis_connected_clients',
+  'redis_cpu_sys_seconds_total',
+  'redis_cpu_user_seconds_total',
+  'redis_memory_max_bytes',
+  'redis_memory_used_bytes',
+  'redis_rejected_connections_total',
+  'up',
 ]);
 const WORDS = new Set(
   'sum max min avg count by on or and unless without ignoring group_left group_right bool offset vector absent topk'.split(
@@ -43,6 +80,7 @@ const findings = [
   ...runbooks(),
   ...scraped(),
   ...promtool(),
+  ...amtool(),
 ];
 for (const finding of findings) console.log(finding);
 process.exit(findings.length > 0 ? 1 : 0);
@@ -108,6 +146,16 @@ function promtool() {
     const { status, stdout, stderr } = spawnSync('promtool', args, { cwd: workspace, encoding: 'utf8' });
     return status === 0 ? [] : [`promtool ${args.slice(0, 2).join(' ')}:\n${stdout}${stderr}`];
   });
+}
+
+function amtool() {
+  if (spawnSync('amtool', ['--version']).error) {
+    console.log('SKIPPED: amtool is not installed, so the receivers of alerts are not parsed.');
+    return [];
+  }
+  const args = ['check-config', ...filesIn('docker/alertmanager', /\.yml$/)];
+  const { status, stdout, stderr } = spawnSync('amtool', args, { cwd: workspace, encoding: 'utf8' });
+  return status === 0 ? [] : [`amtool check-config:\n${stdout}${stderr}`];
 }
 
 function read(path) {

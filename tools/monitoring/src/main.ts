@@ -17,7 +17,9 @@ async function main(): Promise<void> {
   const system = await startSystem({
     name: 'monitoring',
     scale: { realtime: 2, messaging: 2 },
-    prometheus: { interval: INTERVAL },
+    // Behind the load balancer, which has panels too.
+    gateways: 2,
+    prometheus: { interval: INTERVAL, exporters: true },
     isTemporary: true,
     say,
   });

@@ -1,5 +1,6 @@
 import { ensureKeys, type KeyFiles } from '../keys';
 import { makeCertificates } from '../servers/certificates';
+import { startExporters } from '../servers/exporters';
 import { type Prometheus, startPrometheus } from '../servers/prometheus';
 import type { MongoServer } from '../servers/server';
 import { type Servers, startServers, type StartServersOptions } from '../servers/servers';
@@ -42,7 +43,11 @@ export interface StackOptions extends Pick<
   /** Variables of docker/haproxy/haproxy.cfg besides addresses. */
   loadBalancer?: Record<string, string>;
   /** Starts a Prometheus with the rules of docker/prometheus beside it all; `interval` of scrapes, e.g. `1s`. */
-  prometheus?: { interval?: string };
+  prometheus?: {
+    interval?: string;
+    /** Also what tells of PostgreSQL, Redis and the machine. */
+    exporters?: boolean;
+  };
   /** A folder for certificates, made where they are missing: every connection but those behind the gateway is encrypted then. */
   certificates?: string;
   /** Called as each step begins, and with the name of each process that is ready. */
@@ -85,6 +90,15 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const doors = await startDoors(setup, config, options, started);
     if (!options.prometheus) return { servers, keys, apps, ...doors, renderGateway, stop };
     onStep('Starting Prometheus');
+    const exporters = options.prometheus.exporters
+      ? await startExporters({
+          dir: setup.dir,
+          databaseUrl: servers.postgres.url,
+          redisUrl: servers.redis.url,
+          onProgress: onStep,
+        })
+      : undefined;
+    if (exporters) started.push(exporters);
     const prometheus = await startPrometheus({
       ...options.prometheus,
       dir: setup.dir,
@@ -93,6 +107,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       targets: {
         ...Object.fromEntries(APPS.map((app) => [app, apps.of(app).map(({ port }) => `127.0.0.1:${port}`)])),
         kong: doors.gateways.map(({ statusPort }) => `127.0.0.1:${statusPort}`),
+        'load-balancer': doors.loadBalancer ? [new URL(doors.loadBalancer.metricsUrl).host] : [],
+        ...exporters?.targets,
         rabbitmq: servers.rabbitmq.metricsAddress ? [servers.rabbitmq.metricsAddress] : [],
       },
       onProgress: onStep,
