@@ -9,9 +9,15 @@ import {
 } from '@parley/service';
 import { z } from 'zod';
 
-const stores = z
-  .object(databaseConfig.partial({ DATABASE_URL: true }).shape)
-  .extend(messageStoreConfig.shape);
+const { DATABASE_URL } = databaseConfig.shape;
+const stores = z.object({
+  ...databaseConfig.shape,
+  DATABASE_URL: DATABASE_URL.optional().meta({
+    ...DATABASE_URL.meta(),
+    description: `${DATABASE_URL.description} Required where it is the store.`,
+  }),
+  ...messageStoreConfig.shape,
+});
 const needs = { postgresql: ['DATABASE_URL'], mongodb: ['MONGODB_URL'] } as const;
 
 export const schema = chooseMessageStore(
