@@ -23,6 +23,9 @@ export const databaseTimeouts = {
 /** How much longer than a statement may take a server may be silent before its connection is dropped. */
 const silenceMarginMs = 200;
 
+/** An untrusted database is told of this often at most. */
+const untrustedSaidMs = 2000;
+
 export interface DatabaseSettings {
   url: string;
   /** For an encrypted connection: `clientTls('DATABASE', config)`. */
@@ -94,7 +97,14 @@ export function pgPool(dataSource: DataSource): Pool {
 
 /** A check for the health registry. */
 export function databaseCheck(dataSource: DataSource): () => Promise<unknown> {
-  return () => pgPool(dataSource).query('select 1');
+  return async () => {
+    try {
+      await pgPool(dataSource).query('select 1');
+    } catch (error) {
+      tellUntrusted(error);
+      throw error;
+    }
+  };
 }
 
 /**
@@ -112,6 +122,16 @@ function watchedClient(): typeof Client {
       if (statementMs > 0) this.once('connect', () => watch(this, statementMs + silenceMarginMs));
     }
   };
+}
+
+let untrustedSaidAtMs = -Infinity;
+
+/** That the database is away, those who ask it say; that it cannot be trusted, nobody else would. */
+function tellUntrusted(error: unknown): void {
+  const why = tlsFailure(error);
+  if (why === undefined || performance.now() - untrustedSaidAtMs < untrustedSaidMs) return;
+  untrustedSaidAtMs = performance.now();
+  log.warn({ err: error, why }, 'The database is not trusted.');
 }
 
 function watch(client: Client, silenceMs: number): void {

@@ -22,16 +22,16 @@ export function createRedis(config: RedisConfig, options: RedisOptions = {}): Re
     retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 6), 2000) * (0.5 + Math.random() / 2),
     ...options,
   });
-  let away = false;
+  let away: string | undefined;
   redis.on('error', (error: Error) => {
-    // One line for each outage, not one for each attempt.
-    const { code } = error as NodeJS.ErrnoException;
-    if (!away) log.warn({ code, name: error.name, why: tlsFailure(error) }, 'Redis is away.');
-    away = true;
+    const code = (error as NodeJS.ErrnoException).code ?? error.name;
+    // One line for each outage and cause, not one for each attempt.
+    if (away !== code) log.warn({ code, name: error.name, why: tlsFailure(error) }, 'Redis is away.');
+    away = code;
   });
   redis.on('ready', () => {
     if (away) log.info('Redis is back.');
-    away = false;
+    away = undefined;
   });
   return redis;
 }

@@ -8,7 +8,7 @@ export interface CertificateFiles {
 }
 
 const POLL_MS = 1000;
-/** The two files are replaced one after the other; both are there when nothing has changed for so long. */
+/** Files are replaced one after the other; all are there when nothing has changed for so long. */
 const SETTLE_MS = 500;
 
 /** The pair as it is now. Throws, naming the files, when it cannot be used. */
@@ -24,16 +24,16 @@ export function readCertificate({ certFile, keyFile }: CertificateFiles): { cert
   }
 }
 
-/** Calls back after a change of either file; polled by path, since mounted secrets are replaced by swapping a link. */
-export function watchCertificate({ certFile, keyFile }: CertificateFiles, onChange: () => void): () => void {
+/** Calls back after a change of any; polled by path, since mounted secrets are replaced by swapping a link. */
+export function watchFiles(files: readonly string[], onChange: () => void): () => void {
   let timer: NodeJS.Timeout | undefined;
   const changed = () => {
     clearTimeout(timer);
     timer = setTimeout(onChange, SETTLE_MS).unref();
   };
-  for (const file of [certFile, keyFile]) watchFile(file, { interval: POLL_MS, persistent: false }, changed);
+  for (const file of files) watchFile(file, { interval: POLL_MS, persistent: false }, changed);
   return () => {
     clearTimeout(timer);
-    for (const file of [certFile, keyFile]) unwatchFile(file, changed);
+    for (const file of files) unwatchFile(file, changed);
   };
 }

@@ -4,7 +4,7 @@ import { createServer as createTlsServer, type Server as TlsServer } from 'node:
 import type { AddressInfo, Socket } from 'node:net';
 import { dirname, resolve as resolvePath } from 'node:path';
 import { pino, type Logger } from 'pino';
-import { type CertificateFiles, readCertificate, watchCertificate } from './certificate';
+import { type CertificateFiles, readCertificate, watchFiles } from './certificate';
 import { loadConfig } from './config/load';
 import { RequestHandler } from './handler';
 import { answerBroken } from './malformed';
@@ -61,8 +61,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   };
   const host = options.host ?? '127.0.0.1';
   const certificate = options.tls && readCertificate(options.tls);
-  const trusted = options.trustedFile === undefined ? undefined : readFileSync(options.trustedFile);
-  let runtime = new Runtime(await loadConfig(options.configFile), events, trusted);
+  const trusted = () => (options.trustedFile === undefined ? undefined : readFileSync(options.trustedFile));
+  let runtime = new Runtime(await loadConfig(options.configFile), events, trusted());
   const agent = createAgent();
   const tunnels = new Tunnels();
   const metrics = new GatewayMetrics({
@@ -126,7 +126,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   runtime.start();
 
   const takeNext = async () => {
-    const next = new Runtime(await loadConfig(options.configFile), events, trusted, runtime);
+    const next = new Runtime(await loadConfig(options.configFile), events, trusted(), runtime);
     await next.settled();
     next.start();
     runtime = next;
@@ -151,21 +151,20 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       })
     : undefined;
 
+  const pemFiles = [options.tls?.certFile, options.tls?.keyFile, options.trustedFile];
   const unwatch =
-    options.watch && options.tls
-      ? watchCertificate(options.tls, () => {
-          try {
-            takeCertificate();
-          } catch (error) {
-            log.error({ err: error }, 'the old certificate goes on');
-          }
-        })
-      : undefined;
+    options.watch &&
+    watchFiles(
+      pemFiles.filter((file) => file !== undefined),
+      () => {
+        reload().catch((error: unknown) => log.error({ err: error }, 'the old certificates go on'));
+      },
+    );
 
   const stop = async (drainMs = 5000) => {
     draining = true;
     watcher?.close();
-    unwatch?.();
+    if (unwatch) unwatch();
     const closed = Promise.all(
       servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))),
     );

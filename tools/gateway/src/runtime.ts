@@ -117,7 +117,7 @@ export class Runtime {
   }
 
   private countersIn(config: RedisConfig): RedisCounters {
-    const key = JSON.stringify(config);
+    const key = JSON.stringify([config, this.trusted?.toString()]);
     const counters =
       this.redisCounters.get(key) ??
       this.previous?.redisCounters.get(key) ??
