@@ -37,6 +37,13 @@ function makePasswords() {
   write('database.url', `postgres://parley:${password.postgres}@postgres:5432/parley`);
   write('redis.url', `redis://:${password.redis}@redis:6379`);
   write('amqp.url', `amqp://parley:${password.rabbitmq}@rabbitmq:5672`);
+  // With compose.tls.yml.
+  write(
+    'database.tls.url',
+    `postgres://parley:${password.postgres}@postgres:5432/parley?sslmode=verify-full`,
+  );
+  write('redis.tls.url', `rediss://:${password.redis}@redis:6379`);
+  write('amqp.tls.url', `amqps://parley:${password.rabbitmq}@rabbitmq:5671`);
   write('redis.conf', `requirepass ${password.redis}\n`);
   write('redis.exporter.json', JSON.stringify({ 'redis://redis:6379': password.redis }));
   write('rabbitmq.conf', `default_user = parley\ndefault_pass = ${password.rabbitmq}\n`);

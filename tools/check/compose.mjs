@@ -9,13 +9,22 @@ import { APPS, APPS_WITH_TABLES } from './apps.mjs';
 import { checkEnvironment, milliseconds } from './settings.mjs';
 import { workspace } from '../local/prepare.mjs';
 
+/** What docker/certificates.mjs makes and a container may see. */
+const CERTIFICATES = [
+  'ca.pem',
+  ...['postgres', 'redis', 'rabbitmq', 'mongodb', 'gateway', 'client'].flatMap((name) => [
+    `${name}.pem`,
+    `${name}.key`,
+  ]),
+];
+
 const folder = join(workspace, 'docker');
 const names = readdirSync(folder).filter((name) => /^compose\..*yml$/.test(name));
-const files = Object.fromEntries(
+const documents = Object.fromEntries(
   names.map((name) => [name, parse(read(name), { merge: true, uniqueKeys: true })]),
 );
-const main = files['compose.yml'];
-const included = main.include.map((name) => files[name]);
+const main = documents['compose.yml'];
+const included = main.include.map((name) => documents[name]);
 const services = Object.assign({}, ...included.map((one) => one.services), main.services);
 const secrets = Object.assign({}, ...included.map((one) => one.secrets), main.secrets);
 const findings = [
@@ -25,6 +34,7 @@ const findings = [
   ...Object.entries(services).flatMap(([name, service]) => anyService(name, service)),
   ...secretFiles(),
   ...scaled(),
+  ...encrypted(),
   ...balanced(),
   ...kongs(),
 ];
@@ -133,7 +143,7 @@ function makeSecrets() {
 }
 
 function scaled() {
-  const replicas = files['compose.scaled.yml'].services;
+  const replicas = documents['compose.scaled.yml'].services;
   return APPS.filter((name) => !(replicas[name]?.deploy.replicas > 1)).map(
     (name) => `compose.scaled.yml: ${name} has no second instance`,
   );
@@ -141,7 +151,7 @@ function scaled() {
 
 /** The load balancer is held to what all services are, stands alone at the published port, and is believed by Kong. */
 function balanced() {
-  const { services: added, networks } = files['compose.balanced.yml'];
+  const { services: added, networks } = documents['compose.balanced.yml'];
   const { 'load-balancer': balancer, kong } = added;
   const found = anyService('load-balancer', balancer);
   const [{ subnet }] = networks.front.ipam.config;
@@ -180,6 +190,25 @@ function pluginsOf({ plugins, routes, services: proxied }) {
   const entries = [{ plugins }, ...routes, ...proxied, ...proxied.flatMap((service) => service.routes)];
   const names = entries.flatMap((entry) => entry.plugins ?? []).map(({ name }) => name);
   return [...new Set(names)].sort();
+}
+
+/** Every app and migration is told of its certificates, and every secret there is made by a command. */
+function encrypted() {
+  const { services: over, secrets: files } = documents['compose.tls.yml'];
+  const made = new Set([...Object.keys(makeSecrets()), ...CERTIFICATES]);
+  const found = [];
+  for (const name of [...APPS, ...APPS_WITH_TABLES.map((app) => `migrate-${app}`)]) {
+    const { environment = {}, secrets: given = [] } = over[name] ?? {};
+    if (environment.TLS_REQUIRED !== 'true') found.push(`${name} may connect without encryption`);
+    for (const path of Object.values(environment).filter((value) => value.startsWith('/run/secrets/')))
+      if (!given.includes(path.slice('/run/secrets/'.length))) found.push(`${name} is not given ${path}`);
+    const app = name.replace('migrate-', '');
+    const all = { ...defaults(services[app].environment), ...environment };
+    found.push(...checkEnvironment(app, all).findings);
+  }
+  for (const { file } of Object.values(files))
+    if (!made.has(file.replace(/^\.\/(secrets|certificates)\//, ''))) found.push(`nothing makes ${file}`);
+  return found.map((text) => `compose.tls.yml: ${text}`);
 }
 
 /** Compose's `${NAME:-default}` with no variable given. */

@@ -9,6 +9,13 @@ const { loadConfig } = require(join(workspace, 'libs/service/dist/index.js'));
 /** What the image sets by itself, and Node reads. */
 export const IMAGE_ENVIRONMENT = { HOST: '0.0.0.0', PORT: '3000' };
 
+/** In place of the schema's examples where an environment demands encryption. */
+const ENCRYPTED = {
+  DATABASE_URL: 'postgres://user:password@postgres/parley?sslmode=verify-full',
+  REDIS_URL: 'rediss://redis:6379',
+  AMQP_URL: 'amqps://user:password@rabbitmq:5671',
+};
+
 /** The schema of an app: the one object schema that its `config.ts` exports. */
 export function schemaOf(app) {
   const exported = require(join(workspace, 'apps', app, 'dist/config.js'));
@@ -23,10 +30,12 @@ export function checkEnvironment(app, environment) {
   const schema = schemaOf(app);
   const given = {};
   const findings = [];
+  const examples = environment.TLS_REQUIRED === 'true' ? ENCRYPTED : {};
   for (const [name, value] of Object.entries(environment)) {
     const inFile = name.endsWith('_FILE') ? schema.shape[name.slice(0, -'_FILE'.length)]?.meta() : undefined;
     const field = schema.shape[name];
-    if (inFile?.secret) given[name.slice(0, -'_FILE'.length)] = inFile.example;
+    const secret = name.slice(0, -'_FILE'.length);
+    if (inFile?.secret) given[secret] = examples[secret] ?? inFile.example;
     else if (!field) findings.push(`${name} is no setting of ${app}, or no secret`);
     else if (field.meta()?.secret) findings.push(`${name} stands there openly; give ${name}_FILE`);
     else if (!inFile) given[name] = String(value);
