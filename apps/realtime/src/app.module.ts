@@ -60,7 +60,7 @@ export class AppModule {
         provided(RowApplier, Sessions, Rooms, RecentRows),
         provided(LaneRelay, Broker, Membership, Cluster, NodeLog),
         provided(Digest, Rooms, NodeLog),
-        provided(SyncService, Requester, NodeLog),
+        provided(SyncService, Requester, NodeLog, CONFIG),
         provided(Typing, Rooms, Cluster),
         provided(PresenceWatch, Requester),
         provided(PresenceAnnouncer, Broker, Publisher, Sessions),

@@ -8,12 +8,20 @@ import type { AccountReader } from './account.reader';
 type JoinReply = QueryReply<'messaging.join'>;
 
 const ALL_PARTITIONS = Array.from({ length: PARTITIONS }, (_, partition) => partition);
-/** Positions that are a little old are safe: a node applies again what it had applied already. */
-const POSITIONS_AGE_MS = 200;
+/**
+ * Positions and cursors that are a little old are safe: a node applies again what it had applied already, a client reads
+ * again what it has. So one reading serves a storm.
+ */
+const MOMENT_AGE_MS = 200;
+
+interface Moment {
+  positions: number[];
+  accountCursor: string;
+}
 
 /** What a joining socket needs: its conversations, its rooms, and which log positions these reflect. */
 export class JoinReader {
-  private positions?: { at: number; value: Promise<number[]> };
+  private recent?: { at: number; value: Promise<Moment> };
 
   constructor(
     private readonly pool: Pool,
@@ -24,11 +32,10 @@ export class JoinReader {
 
   async join(userId: string): Promise<JoinReply> {
     // Positions and cursor first: the memberships read afterwards reflect at least these.
-    const [positions, accountCursor] = await Promise.all([this.recentPositions(), this.accounts.cursor()]);
-    const [page, memberOf] = await Promise.all([
-      this.accounts.list(userId, limits.readyConversationsMax, undefined),
-      this.memberOf(userId),
-    ]);
+    const { positions, accountCursor } = await this.moment();
+    const page = await this.accounts.list(userId, limits.readyConversationsMax, undefined);
+    // Most users' first page is all that they are in.
+    const memberOf = page.nextCursor === null ? page.items.map(({ id }) => id) : await this.memberOf(userId);
     return {
       epoch: this.deployment.epoch,
       accountCursor,
@@ -60,15 +67,24 @@ export class JoinReader {
     return rows.map((row) => row.conversation_id);
   }
 
-  private recentPositions(): Promise<number[]> {
+  private moment(): Promise<Moment> {
     const now = performance.now();
-    if (!this.positions || now - this.positions.at > POSITIONS_AGE_MS) {
-      const value = this.store
-        .positions(ALL_PARTITIONS)
-        .then((positions) => ALL_PARTITIONS.map((partition) => positions.get(partition) ?? 0));
-      this.positions = { at: now, value };
-      value.catch(() => (this.positions = undefined));
+    if (!this.recent || now - this.recent.at > MOMENT_AGE_MS) {
+      const value = this.readMoment();
+      this.recent = { at: now, value };
+      value.catch(() => (this.recent = undefined));
     }
-    return this.positions.value;
+    return this.recent.value;
+  }
+
+  private async readMoment(): Promise<Moment> {
+    const [positions, accountCursor] = await Promise.all([
+      this.store.positions(ALL_PARTITIONS),
+      this.accounts.cursor(),
+    ]);
+    return {
+      positions: ALL_PARTITIONS.map((partition) => positions.get(partition) ?? 0),
+      accountCursor,
+    };
   }
 }

@@ -1,42 +1,57 @@
 import { composeSync, type Requester } from '@parley/broker';
 import { ParleyError, unavailable, type SyncResult } from '@parley/contracts';
+import type { Config } from '../config';
 import type { NodeLog } from '../feed/node-log';
 import type { Session } from '../socket/session';
+import { Gate } from './gate';
 import type { Payload } from './router';
 
 const PER_SOCKET_MAX = 2;
-const PER_NODE_MAX = 256;
+/** As many as a node may hold sockets and more would wait too long in any case. */
+const WAITING_MAX = 5_000;
+/** Together with the questions themselves below the time that clients wait for an answer. */
+const WAIT_MS_MAX = 5_000;
 
 /** Composes `sync` from messaging's account part and history's conversations. */
 export class SyncService {
-  private underWay = 0;
+  private readonly gate: Gate;
 
   constructor(
     private readonly requester: Requester,
     private readonly log: NodeLog,
-  ) {}
+    config: Config,
+  ) {
+    this.gate = new Gate({
+      concurrency: config.SYNC_CONCURRENCY,
+      waitingMax: WAITING_MAX,
+      waitMsMax: WAIT_MS_MAX,
+    });
+  }
 
   /** @throws ParleyError `rate_limited`, `unavailable` */
   async answer(session: Session, payload: Payload<'sync'>): Promise<SyncResult> {
     if (session.syncs >= PER_SOCKET_MAX) {
       throw new ParleyError('rate_limited', 'Other syncs are under way.', { retryAfterMs: 500 });
     }
-    if (this.underWay >= PER_NODE_MAX) throw unavailable('Too many syncs are under way.', 1_000);
-    this.underWay += 1;
     session.syncs += 1;
     session.left ??= new Set();
     try {
-      const result = await composeSync(session.userId, payload, {
-        conversations: (data) => this.requester.query('history.sync', data),
-        account: (data) => this.requester.query('messaging.account', data),
-      });
+      const result = await this.gate.pass(() => this.ask(session, payload));
       if (result.epoch !== this.log.epoch) throw unavailable('The view is being rebuilt.', 1_000);
       return upToDate(session, session.left ?? new Set(), result);
     } finally {
-      this.underWay -= 1;
       session.syncs -= 1;
       if (session.syncs === 0) session.left = null;
     }
+  }
+
+  private async ask(session: Session, payload: Payload<'sync'>): Promise<SyncResult> {
+    // It may have waited in line, and gone meanwhile.
+    if (session.state === 'closing') throw unavailable('The socket is closing.');
+    return composeSync(session.userId, payload, {
+      conversations: (data) => this.requester.query('history.sync', data),
+      account: (data) => this.requester.query('messaging.account', data),
+    });
   }
 }
 

@@ -21,10 +21,14 @@ const LASTS_MS = 6_000;
 /** Said again more often than that, it is not passed on. */
 const REPEAT_MS = 3_000;
 const TYPISTS_MAX = 50_000;
+/** Of more than so many in one conversation, begun on one node, nobody reads the names. The others come when one ends. */
+const SHOWN_MAX = 10;
 
 /** Who is writing where. Passed to the others in the room, on all nodes, and forgotten after 6 s. */
 export class Typing {
   private readonly typists = new Map<string, Typist>();
+  /** Typists of this node by conversation. */
+  private readonly shown = new Map<string, number>();
 
   constructor(
     private readonly rooms: Rooms,
@@ -42,7 +46,8 @@ export class Typing {
     const now = Date.now();
     const key = keyOf(session, conversationId);
     const known = this.typists.get(key);
-    if (!known && this.typists.size >= TYPISTS_MAX) return;
+    if (!known && (this.typists.size >= TYPISTS_MAX || this.shownIn(conversationId) >= SHOWN_MAX)) return;
+    if (!known) this.shown.set(conversationId, this.shownIn(conversationId) + 1);
     const isNews = !known || now - known.toldAtMs >= REPEAT_MS;
     const toldAtMs = isNews ? now : known.toldAtMs;
     // Kept in the order in which they end.
@@ -54,7 +59,7 @@ export class Typing {
   /** @throws ParleyError `not_found` outside the room */
   stop(session: Session, conversationId: string): void {
     assertInside(session, conversationId);
-    if (!this.typists.delete(keyOf(session, conversationId))) return;
+    if (!this.end(keyOf(session, conversationId), conversationId)) return;
     this.tell({ conversationId, userId: session.userId, typing: false });
   }
 
@@ -63,9 +68,22 @@ export class Typing {
     for (const [key, { session, conversationId, untilMs }] of this.typists) {
       const isInside = session.isLive && session.conversations.has(conversationId);
       if (isInside && untilMs > nowMs) continue;
-      this.typists.delete(key);
+      this.end(key, conversationId);
       this.tell({ conversationId, userId: session.userId, typing: false });
     }
+  }
+
+  private shownIn(conversationId: string): number {
+    return this.shown.get(conversationId) ?? 0;
+  }
+
+  /** Returns whether it had begun. */
+  private end(key: string, conversationId: string): boolean {
+    if (!this.typists.delete(key)) return false;
+    const left = this.shownIn(conversationId) - 1;
+    if (left > 0) this.shown.set(conversationId, left);
+    else this.shown.delete(conversationId);
+    return true;
   }
 
   private tell(note: Note): void {

@@ -1,23 +1,32 @@
 import type { Session } from '../socket/session';
 
+/** The id is one string for all its sessions: each `ready` is parsed from another answer, with strings of its own. */
+interface Room {
+  readonly id: string;
+  readonly sessions: Set<Session>;
+}
+
 /**
  * Which sockets of this node a conversation's events reach. Socket.IO's own rooms name sockets by id; a room of 100 is
  * served once a batch, so the references themselves are kept.
  */
 export class Rooms {
-  private readonly byConversation = new Map<string, Set<Session>>();
+  private readonly byConversation = new Map<string, Room>();
 
   join(session: Session, conversationId: string): void {
-    const room = this.byConversation.get(conversationId) ?? new Set();
-    this.byConversation.set(conversationId, room);
-    room.add(session);
-    session.conversations.add(conversationId);
+    let room = this.byConversation.get(conversationId);
+    if (!room) {
+      room = { id: conversationId, sessions: new Set() };
+      this.byConversation.set(conversationId, room);
+    }
+    room.sessions.add(session);
+    session.conversations.add(room.id);
   }
 
   leave(session: Session, conversationId: string): void {
     const room = this.byConversation.get(conversationId);
-    if (!room?.delete(session)) return;
-    if (room.size === 0) this.byConversation.delete(conversationId);
+    if (!room?.sessions.delete(session)) return;
+    if (room.sessions.size === 0) this.byConversation.delete(conversationId);
     session.conversations.delete(conversationId);
     session.left?.add(conversationId);
   }
@@ -28,6 +37,6 @@ export class Rooms {
 
   /** Undefined when nobody here is in it. */
   members(conversationId: string): ReadonlySet<Session> | undefined {
-    return this.byConversation.get(conversationId);
+    return this.byConversation.get(conversationId)?.sessions;
   }
 }

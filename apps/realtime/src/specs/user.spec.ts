@@ -81,6 +81,25 @@ describe('what concerns single users', () => {
     await a2.take('typing:changed');
   });
 
+  it('shows ten of those who type in one conversation, and others as these end', async () => {
+    const others = Array.from({ length: 12 }, () => aUser());
+    const clients = await Promise.all(others.map((userId) => world.connect(userId, 0)));
+    const { id } = world.messaging.log.create('group', [bob, ...others]);
+    for (const client of [b, ...clients]) await client.take('conversation:created');
+    for (const client of clients) {
+      expect(await client.ask('typing:start', { conversationId: id })).toEqual({ ok: true });
+    }
+    for (const userId of others.slice(0, 10)) {
+      expect(await b.take('typing:changed')).toEqual({ conversationId: id, userId, typing: true });
+    }
+    await clients[0]?.ask('typing:stop', { conversationId: id });
+    expect(await b.take('typing:changed')).toMatchObject({ userId: others[0], typing: false });
+    await clients[11]?.ask('typing:start', { conversationId: id });
+    expect(await b.take('typing:changed')).toMatchObject({ userId: others[11], typing: true });
+    expect(b.names).toEqual([]);
+    for (const client of clients) await client.close();
+  });
+
   it('refuses typing outside of one’s conversations', async () => {
     expect(await a.ask('typing:start', { conversationId: uuid() })).toMatchObject({
       ok: false,

@@ -17,6 +17,8 @@ export class Link implements RawSocketHandler {
   /** What the server said before it closed. */
   closing?: { code: string; retryAfterMs: number };
   private socket?: RawSocket;
+  /** Events may come in the same bytes as the answer to the connection, before there is a socket to answer on. */
+  private readonly unsent: [ackId: number, name: string, payload: string][] = [];
   private isClosed = false;
 
   constructor(
@@ -27,6 +29,7 @@ export class Link implements RawSocketHandler {
     RawSocket.open({ url, accessToken, handler: this })
       .then((socket) => {
         this.socket = socket;
+        for (const [ackId, name, payload] of this.unsent.splice(0)) socket.emit(ackId, name, payload);
         if (this.isClosed) socket.close();
       })
       // `onClose` has told it.
@@ -34,7 +37,8 @@ export class Link implements RawSocketHandler {
   }
 
   emit(ackId: number, name: string, payload: string): void {
-    this.socket?.emit(ackId, name, payload);
+    if (this.socket) this.socket.emit(ackId, name, payload);
+    else this.unsent.push([ackId, name, payload]);
   }
 
   close(): void {

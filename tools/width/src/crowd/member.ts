@@ -83,7 +83,7 @@ export class Member implements LinkOwner {
       waitMs = this.replica.onSynced(answer);
       this.fruitless = 0;
     } else {
-      count(this.totals().syncRefusals, `${answer.error.code}: ${answer.error.message}`);
+      count(this.totals().syncRefusals, answer.error.code);
       const pauseMs = backoffMs(this.fruitless, SYNC_BACKOFF, Math.random);
       waitMs = Math.max(pauseMs, answer.error.retryAfterMs ?? 0);
       this.fruitless += 1;
@@ -118,8 +118,7 @@ export class Member implements LinkOwner {
     if (!this.seat.follows) return;
     this.replica.onReady(JSON.parse(text()) as ServerPayload<'ready'>);
     this.syncing = undefined;
-    // `ready` may come in the same bytes as the answer to the connection, before the link can be written to.
-    setImmediate(() => this.sync());
+    this.sync();
   }
 
   private onDraining(link: Link, text: string): void {

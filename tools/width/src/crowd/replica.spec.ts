@@ -33,7 +33,11 @@ test('a gap is seen, and filled by sync; each message counts once', () => {
   expect(replica.isBehind).toBe(true);
   expect(replica.onSynced(page(4, [3, 4], true))).toBe(0);
   expect(replica.onSynced(page(5, [5]))).toBeUndefined();
-  expect(replica.messagesIn(id)).toBe(4);
+  // Read after the head: it comes again.
+  replica.onPosition({ versions: { [id]: 6 } });
+  expect(replica.onSynced(page(6, [6, 7]))).toBeUndefined();
+  replica.onMessage(created(7));
+  expect(replica.messagesIn(id)).toBe(6);
 });
 
 test('a digest shows that the last message was lost', () => {

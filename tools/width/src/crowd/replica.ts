@@ -54,7 +54,9 @@ export class Replica {
     let waitMs: number | undefined;
     for (const page of conversations) {
       const held = this.see(page.id, page.version);
-      held.messages += page.messages.filter(({ version }) => version > held.version).length;
+      // A page may hold what came while it was read; above its own version that comes again, as an event or in a page.
+      const fresh = page.messages.filter(({ version }) => version > held.version && version <= page.version);
+      held.messages += fresh.length;
       held.version = Math.max(held.version, page.version);
       if (page.more) waitMs = Math.max(waitMs ?? 0, page.retryAfterMs ?? 0);
     }
