@@ -140,8 +140,8 @@ export async function storm(stage: Stage): Promise<PartResult> {
       figure(name('steady acknowledgement, slowest'), maxMs, 'ms'),
       hard(name('joins turned away'), turnedAway, '', stage.options.storm),
       hard(name('joins a client'), readies / seats(stage), '', 1.2),
-      hard(name('statements for memberships a join'), calls / (readies + turnedAway), '', 2.1),
-      hard(name('syncs a client'), syncs / seats(stage), '', 3),
+      hard(name('statements for memberships a join'), calls / (readies + turnedAway), '', 1.1),
+      hard(name('syncs a client'), syncs / seats(stage), '', 5),
       figure(name('CPU of the other node a join'), (cpu.byName.get('realtime') ?? 0) / readies / 1000, 'ms'),
       figure(name('CPU of messaging a join'), (cpu.byName.get('messaging') ?? 0) / readies / 1000, 'ms'),
     ];
