@@ -1,7 +1,7 @@
 // Makes what a deployment must not share with any other: passwords and signing keys.
 //   node docker/secrets.mjs [FOLDER]          default docker/secrets; keeps what is there
 //   node docker/secrets.mjs --keys-only FOLDER
-// Files: <service>.password, <what>.url for the apps, <service>.conf for the servers, public.jwks.json, private.jwks.json.
+// Files: <service>.password, <what>.url for the apps, <service>.conf for the servers, mongodb.key, public.jwks.json, private.jwks.json.
 import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -32,11 +32,20 @@ function makeKeys() {
 /** Hexadecimal, so that an address can hold them as they are. */
 function makePasswords() {
   const password = Object.fromEntries(
-    ['postgres', 'redis', 'rabbitmq', 'grafana'].map((service) => [service, keep(service)]),
+    ['postgres', 'redis', 'rabbitmq', 'mongodb', 'mongodb.root', 'grafana'].map((service) => [
+      service,
+      keep(service),
+    ]),
   );
   write('database.url', `postgres://parley:${password.postgres}@postgres:5432/parley`);
   write('redis.url', `redis://:${password.redis}@redis:6379`);
   write('amqp.url', `amqp://parley:${password.rabbitmq}@rabbitmq:5672`);
+  write(
+    'mongodb.url',
+    `mongodb://parley:${password.mongodb}@mongodb:27017/parley?replicaSet=parley&authSource=parley`,
+  );
+  // By it the members of the replica set know each other.
+  keepRandom('mongodb.key', () => randomBytes(513).toString('base64'));
   // With compose.tls.yml.
   write(
     'database.tls.url',
@@ -50,8 +59,12 @@ function makePasswords() {
 }
 
 function keep(service) {
-  const file = join(folder, `${service}.password`);
-  if (!existsSync(file)) write(`${service}.password`, randomBytes(24).toString('hex'));
+  return keepRandom(`${service}.password`, () => randomBytes(24).toString('hex'));
+}
+
+function keepRandom(name, make) {
+  const file = join(folder, name);
+  if (!existsSync(file)) write(name, make());
   return readFileSync(file, 'utf8').trim();
 }
 

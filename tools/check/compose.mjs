@@ -79,6 +79,7 @@ function app(name) {
     rabbitmq: config.AMQP_URL,
     redis: config.REDIS_URL,
     postgres: config.DATABASE_URL,
+    mongodb: config.MONGODB_URL,
     [`migrate-${name}`]: APPS_WITH_TABLES.includes(name),
   };
   for (const [server, needed] of Object.entries(needs))
@@ -94,8 +95,17 @@ function app(name) {
 function migration(name) {
   const service = services[`migrate-${name}`];
   if (!service) return [`compose.yml: there is no service migrate-${name}`];
-  const same = service.image === services[name].image && service.command.join(' ') === 'node dist/migrate.js';
-  return same ? [] : [`compose.yml: migrate-${name}: does not run the migrations of its app's image`];
+  const found = [];
+  if (service.image !== services[name].image || service.command.join(' ') !== 'node dist/migrate.js')
+    found.push(`compose.yml: migrate-${name}: does not run the migrations of its app's image`);
+  // The databases of its app, and where each is.
+  for (const server of ['postgres', 'mongodb'])
+    if (Boolean(service.depends_on[server]) !== Boolean(services[name].depends_on[server]))
+      found.push(`compose.yml: migrate-${name}: depends on other databases than its app`);
+  for (const setting of ['MESSAGE_STORE', 'DATABASE_URL_FILE', 'MONGODB_URL_FILE'])
+    if (service.environment[setting] !== services[name].environment[setting])
+      found.push(`compose.yml: migrate-${name}: ${setting} differs from its app's`);
+  return found;
 }
 
 function anyService(name, service) {

@@ -17,6 +17,7 @@ import { workspace } from '../local/prepare.mjs';
 const require = createRequire(import.meta.url);
 const SERVER_PORTS = {
   DATABASE_URL: ['postgres', 5432],
+  MONGODB_URL: ['mongodb', 27017],
   REDIS_URL: ['redis', 6379],
   AMQP_URL: ['rabbitmq', 5672],
 };

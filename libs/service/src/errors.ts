@@ -19,9 +19,9 @@ const networkAway = new Set([
   'ERR_STREAM_DESTROYED',
 ]);
 
-/** What pg, pg-pool, ioredis and amqplib say, without a code, when the other side is gone. */
+/** What pg, pg-pool, ioredis, amqplib, and FerretDB of its PostgreSQL, say without a code, when the other side is gone. */
 const messageAway =
-  /connection (terminated|ended|is closed|closed|error)|timeout exceeded when trying to connect|query read timeout|not queryable|stream isn't writeable|command timed out|max retries per request|channel (closed|ended)|^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY)\b/i;
+  /connection (terminated|ended|is closed|closed|error)|timeout exceeded when trying to connect|query read timeout|not queryable|stream isn't writeable|command timed out|max retries per request|channel (closed|ended)|i\/o timeout|connection re(fused|set)|^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY)\b/i;
 
 /** The driver's and Mongoose's errors without a server's answer. */
 const mongoAway =

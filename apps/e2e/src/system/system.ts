@@ -33,8 +33,11 @@ export async function startSystem(
   options: Pick<StackOptions, 'env' | 'envOf' | 'signal' | 'scale' | 'gateways' | 'loadBalancer'> & {
     /** Rate limits of the gateway that are not to be wide open, e.g. `RL_PUBLIC_MINUTE`. */
     rates?: Record<string, string>;
+    /** Keeps messages there. */
+    mongodbUrl?: string;
   },
 ): Promise<System> {
+  const { mongodbUrl } = options;
   const runDir = process.env['PARLEY_TEST_DIR'];
   if (!runDir)
     throw new Error('PARLEY_TEST_DIR is not set: run jest with the jest.config.js of this project.');
@@ -46,7 +49,10 @@ export async function startSystem(
       ...options,
       workspace: WORKSPACE,
       dir,
-      servers: { given: { databaseUrl, amqpUrl, redisUrl: redis.url } },
+      servers: {
+        given: { databaseUrl, amqpUrl, redisUrl: redis.url, ...(mongodbUrl && { mongodbUrl }) },
+        ...(mongodbUrl && { store: 'mongodb' }),
+      },
       gateway: {
         env: { ...Object.fromEntries(rates.map((rate) => [`RL_${rate}`, PLENTY])), ...options.rates },
       },

@@ -1,0 +1,24 @@
+// The health check of the first member: makes the replica set, adds members that MEMBERS names and that are missing, one
+// at a time, and fails while there is no primary or a member does not answer.
+const fs = require('fs');
+
+const members = process.env.MEMBERS.split(' ').map((name) => `${name}:27017`);
+const password = fs.readFileSync('/run/secrets/mongodb_root_password', 'utf8').trim();
+db.getSiblingDB('admin').auth('root', password);
+
+let status;
+try {
+  status = rs.status();
+} catch (error) {
+  if (error.codeName !== 'NotYetInitialized') throw error;
+  rs.initiate({ _id: 'parley', members: [{ _id: 0, host: members[0] }] });
+  quit(1);
+}
+const known = status.members.map(({ name }) => name);
+const missing = members.find((name) => !known.includes(name));
+const hello = db.hello();
+// Only the primary may add; any member may be it.
+if (missing && hello.isWritablePrimary) rs.add(missing);
+const isWhole =
+  !missing && status.members.every(({ stateStr }) => ['PRIMARY', 'SECONDARY'].includes(stateStr));
+quit(isWhole && hello.primary ? 0 : 1);
