@@ -30,7 +30,7 @@ export const USAGE = `npm run faults -- [options]
   --scale APP=N,…   instances (default ${SCALE})
   --store NAME      where messages are kept: postgresql (default) or mongodb
   --seed N          of the course of the load (default: another one each time)
-  --plant BUG       damage something (${plants.join(', ')}) and demand that the check finds it
+  --plant BUG       damage something, in PostgreSQL (${plants.join(', ')}), and demand that the check finds it
   --keep            leave the temporary directory with data and logs in place`;
 
 /** @throws LocalError with the usage; undefined when help was asked for. */
@@ -42,6 +42,8 @@ export function parseOptions(args: string[]): FaultOptions | undefined {
   const all = every.filter((one) => !one.store || one.store === store);
   const plant = plants.find((one) => one === values.plant);
   if (values.plant !== undefined && !plant) throw new LocalError(`--plant: no "${values.plant}".`, USAGE);
+  if (plant && store !== 'postgresql')
+    throw new LocalError('--plant knows the view in PostgreSQL only.', USAGE);
   return {
     faults: plant ? [plantedFault(plant)] : values.only === undefined ? all : chosen(values.only, all),
     balanced: values.balanced,

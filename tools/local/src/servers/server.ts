@@ -33,6 +33,8 @@ export interface RabbitServer extends Server {
 export interface MongoServer extends Server {
   /** What it is: MongoDB itself, or FerretDB in its place, which keeps its data in PostgreSQL and can do less. */
   readonly kind: MongoKind;
+  /** What the server needs once the apps' migrations have run there. */
+  afterMigrations?(): Promise<void>;
 }
 
 export interface ServerOptions {

@@ -69,6 +69,7 @@ export async function startServers(dir: string, options: StartServersOptions = {
     // Where it is FerretDB, it keeps its data in PostgreSQL.
     await mongodb?.start();
     await options.withDatabases?.(servers.environment);
+    await mongodb?.afterMigrations?.();
   };
   const results = await Promise.allSettled([rabbitmq.start(), redis.start(), startDatabases()]);
   const failed = results.find((result) => result.status === 'rejected');

@@ -4,6 +4,7 @@ import { OwnedProcess } from '../../process/owned-process';
 import { type CertificatePaths, certificatePaths } from '../certificates';
 import { databaseClient } from '../postgres';
 import type { MongoServer } from '../server';
+import { addContainmentIndexes } from './indexes';
 import { answersMongo } from './probe';
 
 export interface FerretPlan {
@@ -18,6 +19,8 @@ export interface FerretPlan {
 }
 
 const DATABASE = 'ferretdb';
+/** A schema there. */
+const MONGO_DATABASE = 'parley';
 const START_TIMEOUT_MS = 60_000;
 
 /** Prepares a private FerretDB on 127.0.0.1. PostgreSQL must run when it starts. */
@@ -60,6 +63,11 @@ export function ferretServer(plan: FerretPlan): MongoServer {
       owned.start();
       await owned.waitUntil(() => answersMongo(url, ours), START_TIMEOUT_MS);
     },
+    async afterMigrations() {
+      const database = new URL(plan.databaseUrl);
+      database.pathname = `/${DATABASE}`;
+      await addContainmentIndexes(database.href, MONGO_DATABASE, ours);
+    },
     stop: () => owned.stop(),
     kill: () => owned.kill(),
     freeze: () => owned.freeze(),
@@ -71,7 +79,7 @@ function urlOf({ databaseUrl, port, certificates }: FerretPlan): string {
   const { username, password } = new URL(databaseUrl);
   const host = certificates === undefined ? '127.0.0.1' : 'localhost';
   const options = `authMechanism=PLAIN&directConnection=true${certificates === undefined ? '' : '&tls=true'}`;
-  return `mongodb://${username}:${password}@${host}:${port}/parley?${options}`;
+  return `mongodb://${username}:${password}@${host}:${port}/${MONGO_DATABASE}?${options}`;
 }
 
 function listener({ port, certificates }: FerretPlan): Record<string, string> {
@@ -107,6 +115,8 @@ async function ensureDatabase(adminUrl: string, ours: CertificatePaths | undefin
   try {
     const { rowCount } = await client.query('select 1 from pg_database where datname = $1', [DATABASE]);
     if (!rowCount) await client.query(`create database ${DATABASE}`);
+    // Names of fields are parameters, which meet an index only in a plan that was made for their values.
+    await client.query(`alter database ${DATABASE} set plan_cache_mode = force_custom_plan`);
   } finally {
     await client.end();
   }
