@@ -51,6 +51,10 @@ function makePasswords() {
     'database.tls.url',
     `postgres://parley:${password.postgres}@postgres:5432/parley?sslmode=verify-full`,
   );
+  write(
+    'mongodb.tls.url',
+    `mongodb://parley:${password.mongodb}@mongodb:27017/parley?replicaSet=parley&authSource=parley&tls=true`,
+  );
   write('redis.tls.url', `rediss://:${password.redis}@redis:6379`);
   write('amqp.tls.url', `amqps://parley:${password.rabbitmq}@rabbitmq:5671`);
   write('redis.conf', `requirepass ${password.redis}\n`);

@@ -143,7 +143,7 @@ export const messageStoreConfig = z.object({
     .describe(
       'MongoDB with its database, `mongodb://user:password@host:port/database`; required where it is the store.',
     )
-    .meta(secret('mongodb://user:password@mongodb:27017/parley')),
+    .meta(secret('mongodb://user:password@mongodb:27017/parley?tls=true')),
   MONGODB_POOL_MAX: numberVariable(10, 1, 200).describe('Connections of one instance to MongoDB.'),
   ...tlsFilesOf('MONGODB'),
   ...sharedTls,
