@@ -23,6 +23,8 @@ export interface SystemOptions {
   gateways?: number;
   /** Where messages are kept; postgresql where nothing is said. */
   store?: MessageStore;
+  /** Another build to take the apps from. */
+  appsWorkspace?: string;
   env?: Record<string, string>;
   envOf?: Partial<Record<AppName, Record<string, string>>>;
   prometheus?: StackOptions['prometheus'];
@@ -70,6 +72,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       workspace: WORKSPACE,
       dir,
       ...(options.scale ? { scale: options.scale } : {}),
+      ...(options.appsWorkspace ? { appsWorkspace: options.appsWorkspace } : {}),
       ...(options.gateways ? { gateways: options.gateways } : {}),
       env: { ...WIDE_LIMITS.apps, ...options.env },
       ...(options.envOf ? { envOf: options.envOf } : {}),

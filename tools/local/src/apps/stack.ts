@@ -36,6 +36,8 @@ export interface StackOptions extends Pick<
   AppsSetup,
   'workspace' | 'dir' | 'scale' | 'env' | 'envOf' | 'signal'
 > {
+  /** Another build to take the apps from; the rest, migrations too, is `workspace`'s. */
+  appsWorkspace?: string;
   servers?: StartServersOptions;
   gateway?: GatewayOptions;
   /** How many nodes of the gateway, from 1; with two or more HAProxy stands in front of them. */
@@ -80,7 +82,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     options.signal?.throwIfAborted();
     const setup = setupWith(servers.environment);
     onStep('Starting the apps');
-    const apps = await startApps(setup);
+    const apps = await startApps({ ...setup, workspace: options.appsWorkspace ?? options.workspace });
     started.push(apps);
     options.signal?.throwIfAborted();
     onStep('Starting the gateway');

@@ -1,0 +1,85 @@
+import { controlKeys, type EnvelopeKind, exchanges } from '@parley/contracts';
+import type { RabbitServer } from '@parley/tool-local';
+import { connect } from 'amqplib';
+
+/** One message as it went over the broker. */
+export interface Recorded {
+  kind: EnvelopeKind;
+  /** Empty for what goes to a queue by its name. */
+  exchange: string;
+  key: string;
+  /** The envelope, byte for byte as text. */
+  body: string;
+}
+
+/** Where RabbitMQ copies everything that is published, once a virtual host is traced. */
+const FIREHOSE = 'amq.rabbitmq.trace';
+
+/** Hears everything that is published. @returns how to stop, which answers what was heard, in its order */
+export async function tap(server: RabbitServer): Promise<() => Promise<Recorded[]>> {
+  const heard: Recorded[] = [];
+  const connection = await connect(server.url);
+  const channel = await connection.createChannel();
+  const { queue } = await channel.assertQueue('', { exclusive: true });
+  await channel.bindQueue(queue, FIREHOSE, 'publish.#');
+  await channel.consume(
+    queue,
+    (message) => {
+      const { exchange_name: exchange = '', routing_keys: keys = [] } = (message?.properties.headers ??
+        {}) as {
+        exchange_name?: string;
+        routing_keys?: string[];
+      };
+      const key = keys[0] ?? '';
+      const kind = kindOf(exchange, key);
+      if (message && kind) heard.push({ kind, exchange, key, body: message.content.toString() });
+    },
+    { noAck: true },
+  );
+  await trace(server, true);
+  return async () => {
+    await trace(server, false);
+    await connection.close();
+    return heard;
+  };
+}
+
+function kindOf(exchange: string, key: string): EnvelopeKind | undefined {
+  switch (exchange) {
+    case '':
+      return key.includes('.replies.')
+        ? 'replies'
+        : /\.queries$|\.commands\./.test(key)
+          ? 'requests'
+          : undefined;
+    case exchanges.events.name:
+      return 'events';
+    case exchanges.control.name:
+      return (
+        [controlKeys.owner, controlKeys.heads, controlKeys.digest].find((one) => one === key) ?? 'member'
+      );
+    case exchanges.accounts.name:
+      return 'accounts';
+    case exchanges.users.name:
+      return 'users';
+    case exchanges.connections.name:
+      return 'connections';
+    case exchanges.presence.name:
+      return 'presence';
+  }
+  return undefined;
+}
+
+async function trace({ managementUrl, url }: RabbitServer, tracing: boolean): Promise<void> {
+  const { username, password, origin } = new URL(managementUrl);
+  const host = encodeURIComponent(decodeURIComponent(new URL(url).pathname.slice(1) || '/'));
+  const response = await fetch(`${origin}/api/vhosts/${host}`, {
+    method: 'PUT',
+    headers: {
+      authorization: `Basic ${Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64')}`,
+      'content-type': 'application/json',
+    },
+    body: JSON.stringify({ tracing }),
+  });
+  if (!response.ok) throw new Error(`RabbitMQ does not trace: ${response.status} ${await response.text()}`);
+}
