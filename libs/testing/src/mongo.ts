@@ -34,6 +34,16 @@ export function describeMongo(name: string, body: () => void): void {
   });
 }
 
+/**
+ * An `it`, within `describeMongo`, for what FerretDB cannot do, such as to refuse a document. Skipped there, by a name
+ * that says so.
+ */
+export function itOnMongo(name: string, body: () => Promise<void>): void {
+  const how = findMongo(process.env)?.how;
+  if (how === 'ferretdb' || how === 'build') it.skip(`SKIPPED, because FerretDB cannot: ${name}`, body);
+  else it(name, body);
+}
+
 /** A MongoDB database of one's own, empty. For suites inside `describeMongo`. */
 export async function testMongo(): Promise<TestMongo> {
   const { url: shared, kind } = await server();

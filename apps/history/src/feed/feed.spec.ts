@@ -9,7 +9,7 @@ import { describeStores, openTestStore, type StoreEnvironment } from '../testing
 import { FeedRunner } from './feed.runner';
 import { replayParked } from './parked.replay';
 
-describeStores('the feed', ({ fresh }) => {
+describeStores('the feed', ({ fresh, itRefusing }) => {
   let environment: StoreEnvironment;
   let amqpUrl: string;
   let damage: Sabotage;
@@ -97,44 +97,41 @@ describeStores('the feed', ({ fresh }) => {
     });
   });
 
-  it('parks what the store itself refuses, alone of its batch, and takes it when it is mended', async () => {
-    if (!(await damage.refuse('poison'))) {
-      console.warn('SKIPPED: FerretDB validates nothing, so it refuses no message.');
-      return;
-    }
-    const id = peer.log.create('group', [alice, bob]);
-    const others = Array.from({ length: 5 }, () => peer.log.create('group', [alice, bob]));
-    for (const other of others) peer.log.send(other, bob, 'before');
-    peer.log.send(id, bob, 'poison');
-    for (const other of others) peer.log.send(other, bob, 'after');
-    peer.publish();
+  itRefusing(
+    'parks what the store itself refuses, alone of its batch, and takes it when it is mended',
+    async () => {
+      await damage.refuse('poison');
+      const id = peer.log.create('group', [alice, bob]);
+      const others = Array.from({ length: 5 }, () => peer.log.create('group', [alice, bob]));
+      for (const other of others) peer.log.send(other, bob, 'before');
+      peer.log.send(id, bob, 'poison');
+      for (const other of others) peer.log.send(other, bob, 'after');
+      peer.publish();
 
-    for (const other of others) expect(await numbers(other, 3)).toEqual([1, 2]);
-    await until(async () => (await first().metric('history_parked_events_total')) > 0);
-    const path = `/v1/conversations/${id}/messages`;
-    expect((await first().get(alice, path)).status).toBe(503);
+      for (const other of others) expect(await numbers(other, 3)).toEqual([1, 2]);
+      await until(async () => (await first().metric('history_parked_events_total')) > 0);
+      const path = `/v1/conversations/${id}/messages`;
+      expect((await first().get(alice, path)).status).toBe(503);
 
-    const { feed: store, close } = await openTestStore(environment);
-    const replayed = { partition: partitionOf(id), conversationId: id };
-    expect(await replayParked(store)).toMatchObject([
-      {
-        ...replayed,
-        reason: expect.stringMatching(/^refused by the store: (SQLSTATE 23514|MongoDB code 121)$/),
-      },
-    ]);
-    await damage.accept();
-    expect(await replayParked(store, others[0])).toEqual([]);
-    expect(await replayParked(store, id)).toEqual([{ ...replayed, position: expect.any(Number) }]);
-    await close();
+      const { feed: store, close } = await openTestStore(environment);
+      const replayed = { partition: partitionOf(id), conversationId: id };
+      expect(await replayParked(store)).toMatchObject([
+        {
+          ...replayed,
+          reason: expect.stringMatching(/^refused by the store: (SQLSTATE 23514|MongoDB code 121)$/),
+        },
+      ]);
+      await damage.accept();
+      expect(await replayParked(store, others[0])).toEqual([]);
+      expect(await replayParked(store, id)).toEqual([{ ...replayed, position: expect.any(Number) }]);
+      await close();
 
-    expect(await numbers(id, 2)).toEqual([1]);
-  });
+      expect(await numbers(id, 2)).toEqual([1]);
+    },
+  );
 
-  it('takes up by itself what another release parked, when an instance takes its lane', async () => {
-    if (!(await damage.refuse('of a later release'))) {
-      console.warn('SKIPPED: FerretDB validates nothing, so it refuses no message.');
-      return;
-    }
+  itRefusing('takes up by itself what another release parked, when an instance takes its lane', async () => {
+    await damage.refuse('of a later release');
     const id = peer.log.create('group', [alice, bob]);
     peer.log.send(id, bob, 'of a later release');
     peer.publish();

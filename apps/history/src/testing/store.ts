@@ -1,5 +1,5 @@
 import { loadConfig } from '@parley/service';
-import { describeMongo, freshDatabase, testMongo } from '@parley/testing';
+import { describeMongo, freshDatabase, itOnMongo, testMongo } from '@parley/testing';
 import { storeSchema } from '../config';
 import { type OpenStores, storeOf } from '../store';
 
@@ -11,6 +11,8 @@ export interface TestStoreKind {
   name: string;
   /** A `describe` that says so where there is no such server. */
   describe(name: string, body: () => void): void;
+  /** An `it` for what needs a server that can be told to refuse a message. */
+  itRefusing(name: string, body: () => Promise<void>): void;
   /** An empty store of one's own. */
   fresh(): Promise<StoreEnvironment>;
   /** How many random logs it is tried with; fewer where a call costs more, as FerretDB's do. */
@@ -20,6 +22,7 @@ export interface TestStoreKind {
 export const postgres: TestStoreKind = {
   name: 'PostgreSQL',
   describe: (name, body) => describe(name, body),
+  itRefusing: (name, body) => it(name, body),
   fresh: async () => ({ MESSAGE_STORE: 'postgresql', DATABASE_URL: await freshDatabase() }),
   propertyRuns: 60,
 };
@@ -27,6 +30,7 @@ export const postgres: TestStoreKind = {
 const mongo: TestStoreKind = {
   name: 'MongoDB',
   describe: describeMongo,
+  itRefusing: itOnMongo,
   async fresh() {
     const url = new URL((await testMongo()).url);
     // By the given address and no other of the replica set, so that a spec can break the line.
