@@ -11,7 +11,7 @@ export class MessagingPeer {
   /** Membership questions heard so far. */
   asked: QueryData<'messaging.membership'>[] = [];
   readonly requester: Requester;
-  private readonly broker: Broker;
+  readonly broker: Broker;
   private readonly membership: Membership;
   private readonly publisher: Publisher;
   private published = new Map<number, number>();
