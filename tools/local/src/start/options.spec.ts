@@ -28,7 +28,6 @@ test.each([
   [['--port', 'http'], 'no port'],
   [['--store', 'paper'], 'postgresql or mongodb'],
   [['--fast'], 'fast'],
-  [['--tls', '--store=mongodb'], 'is not encrypted'],
 ])('%j is refused with a reason and the usage', (args, reason) => {
   expect(() => parseOptions(args)).toThrow(reason);
   expect(() => parseOptions(args)).toThrow(

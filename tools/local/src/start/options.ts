@@ -33,8 +33,6 @@ export function parseOptions(args: string[]): StartOptions | undefined {
   const port = Number(values.port);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) throw wrong(`--port ${values.port} is no port.`);
   const store = parseStore(values.store);
-  if (values.tls && store === 'mongodb')
-    throw wrong('--tls goes with --store postgresql alone: the MongoDB that we start here is not encrypted.');
   return { port, scale: parseScale(values.scale ?? ''), store, monitor: values.monitor, tls: values.tls };
 }
 
