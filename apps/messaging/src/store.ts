@@ -46,9 +46,12 @@ export async function openPostgresLog(source: DataSource): Promise<LogStore> {
   return new PostgresLogStore(pool);
 }
 
-/** FerretDB inserts in order within batches of its own only, and goes on with the next one behind a refused row. */
-const FERRETDB_BATCH = 100;
-const COMMAND_ROWS = 1000;
+/**
+ * FerretDB inserts in order within batches of its own only, and goes on with the next one behind a refused row. For `$or`
+ * it fetches the whole collection.
+ */
+const FERRETDB = { rowsOrdered: 100, findsAlternatives: false };
+const MONGODB = { rowsOrdered: 1000, findsAlternatives: true };
 
 /** @throws Error when the log and the projection are not of one deployment */
 export async function openMongoLog(source: DataSource, connection: Connection): Promise<LogStore> {
@@ -56,7 +59,7 @@ export async function openMongoLog(source: DataSource, connection: Connection): 
   const pool = pgPool(source);
   await checkLog(pool, database);
   const isFerret = (await mongoKind(database)) === 'ferretdb';
-  return new MongoLogStore(connection, new ProjectionStore(pool), isFerret ? FERRETDB_BATCH : COMMAND_ROWS);
+  return new MongoLogStore(connection, new ProjectionStore(pool), isFerret ? FERRETDB : MONGODB);
 }
 
 export function mongoSettings(config: StoreConfig): MongoSettings {

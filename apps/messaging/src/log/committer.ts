@@ -172,6 +172,9 @@ export class Committer {
     for (const task of again) {
       task.row = undefined;
       task.outcome = undefined;
+      // What the log was asked for them may have changed with it, and what was loaded for them is dropped.
+      task.repeatChecked = false;
+      task.messagesLoaded = false;
     }
     this.options.retry(partition, again);
   }

@@ -21,6 +21,14 @@ interface InsertReply {
   writeConcernError?: { code: number; errmsg: string };
 }
 
+/** In what MongoDB and FerretDB differ. */
+export interface ServerTraits {
+  /** How many rows it inserts in order with one command. */
+  rowsOrdered: number;
+  /** Whether it looks for one of several conditions by an index; where not, they are asked for one by one. */
+  findsAlternatives: boolean;
+}
+
 interface Refused {
   index: number;
   error: NonNullable<InsertReply['writeErrors']>[number];
@@ -35,11 +43,10 @@ interface Refused {
 export class MongoLogStore extends LogStore {
   private readonly model: Model<LogDocument>;
 
-  /** `commandRows`: how many rows the server inserts in order with one command. */
   constructor(
     private readonly connection: Connection,
     private readonly projection: ProjectionStore,
-    private readonly commandRows: number,
+    private readonly server: ServerTraits,
   ) {
     super();
     this.model = logModel(connection);
@@ -81,7 +88,7 @@ export class MongoLogStore extends LogStore {
     let characters = 0;
     const end = rows.findIndex(({ event, reactors }, i) => {
       characters += event.length + (reactors?.length ?? 0);
-      return i > 0 && (i === this.commandRows || characters > COMMAND_CHARACTERS);
+      return i > 0 && (i === this.server.rowsOrdered || characters > COMMAND_CHARACTERS);
     });
     return end < 0 ? rows : rows.slice(0, end);
   }
@@ -187,10 +194,16 @@ export class MongoLogStore extends LogStore {
 
   override async readAt(places: Place[]): Promise<(Place & StoredEvent)[]> {
     const wanted = places.map(({ partition, position }) => ({ partition, position }));
-    return this.model
-      .find({ $or: wanted }, { _id: 0, partition: 1, position: 1, event: 1 })
-      .maxTimeMS(TIMEOUT_MS)
-      .lean<(Place & StoredEvent)[]>();
+    const conditions = this.server.findsAlternatives ? [{ $or: wanted }] : wanted;
+    const found = await Promise.all(
+      conditions.map((condition) =>
+        this.model
+          .find(condition, { _id: 0, partition: 1, position: 1, event: 1 })
+          .maxTimeMS(TIMEOUT_MS)
+          .lean<(Place & StoredEvent)[]>(),
+      ),
+    );
+    return found.flat();
   }
 
   override conversations(ids: string[]): Promise<Map<string, ConversationState>> {

@@ -3,6 +3,7 @@ import { partitionOf } from '@parley/contracts';
 import { v7 } from 'uuid';
 import { MemoryLog } from '../testing/simulation/simulated.store';
 import { Loader } from './loader';
+import type { LogRow, Shortfall } from './log.store';
 import { LogOwner } from './owner';
 
 /** A log whose question for client ids is answered when the test says so. */
@@ -19,13 +20,43 @@ class SlowToRemember extends MemoryLog {
   }
 }
 
+/** A log whose line is cut in an append, which arrives all the same: when another one is under way. */
+class LateLog extends MemoryLog {
+  cutNext = false;
+  private late: LogRow[] = [];
+  private looked!: () => void;
+  private readonly isLooked = new Promise<void>((resolve) => (this.looked = resolve));
+
+  override async append(rows: LogRow[]): Promise<Map<number, Shortfall>> {
+    if (this.cutNext) {
+      this.cutNext = false;
+      this.late = rows;
+      throw new Error('the line was cut');
+    }
+    if (this.late.length > 0) {
+      await this.isLooked;
+      await new Promise(setImmediate);
+      for (const row of this.late) this.insert(row);
+      this.project(this.late.splice(0));
+    }
+    return super.append(rows);
+  }
+
+  override async messageIdOf(...request: [string, string, string]): Promise<string | undefined> {
+    const found = await super.messageIdOf(...request);
+    this.looked();
+    return found;
+  }
+}
+
 describe('LogOwner', () => {
   const [alice, bob] = [v7(), v7()];
   const conversationId = v7();
   const partition = partitionOf(conversationId);
 
-  async function world() {
-    const store = new SlowToRemember();
+  async function world<Store extends MemoryLog = SlowToRemember>(
+    store: Store = new SlowToRemember() as MemoryLog as Store,
+  ) {
     const owner = new LogOwner({
       store,
       loader: new Loader(store),
@@ -79,6 +110,16 @@ describe('LogOwner', () => {
     store.answer();
     await outcome;
     expect(await send('again')).toMatchObject({ message: { number: 2 } });
+  });
+
+  it('asks the log anew for a repeat once it has turned out to know more', async () => {
+    const { store, submit, send } = await world(new LateLog());
+    store.cutNext = true;
+    await expect(send('late')).rejects.toMatchObject({ code: 'unavailable' });
+    const removal = submit('member.remove', { actorId: alice, userId: bob });
+    const repeat = send('late'); // Decided on a removal that will meet the late row.
+    expect(await repeat).toMatchObject({ message: { number: 1 }, created: false });
+    await removal;
   });
 
   it('recognises a repeat of somebody who was removed since', async () => {
