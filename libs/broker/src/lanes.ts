@@ -13,10 +13,18 @@ export interface LaneConsumerOptions {
   /** Called before the first envelope of a lane is delivered to this instance. A rejection is tried again. */
   onTake(lane: number): Promise<void>;
   onDrop(lane: number): void;
-  /** `ack` says that everything up to and with this envelope is dealt with. */
+  /**
+   * `ack` says that this instance has dealt with the envelope. One of a lane that it gave away meanwhile goes to whoever
+   * took the lane, for what was dropped with the lane is not dealt with.
+   */
   onEnvelope(envelope: EventEnvelope, ack: () => void): void;
   /** For those who keep no state: the broker forgets an envelope as it sends it, and `ack` does nothing. */
   noAck?: boolean;
+}
+
+interface Hold {
+  consumerTag: string;
+  isGivenAway: boolean;
 }
 
 const PREFETCH = 400;
@@ -28,8 +36,7 @@ const RETAKE_MS = 500;
  */
 export class LaneConsumer {
   private channel?: Channel;
-  /** Lane to consumer tag. */
-  private readonly taken = new Map<number, string>();
+  private readonly taken = new Map<number, Hold>();
   private work: Promise<void> = Promise.resolve();
   private stopped = false;
   private unsubscribe?: () => void;
@@ -109,12 +116,15 @@ export class LaneConsumer {
     await this.options.onTake(lane);
     if (channel !== this.channel) return;
     const noAck = this.options.noAck ?? false;
+    const hold: Hold = { consumerTag: '', isGivenAway: false };
     const { consumerTag } = await channel.consume(
       this.options.queue(lane).name,
       (message) => {
         if (!message) return;
         const ack = () => {
-          if (!noAck && channel === this.channel) channel.ack(message);
+          if (noAck || channel !== this.channel) return;
+          if (hold.isGivenAway) channel.nack(message, false, true);
+          else channel.ack(message);
         };
         const envelope = this.options.broker.envelopes.read<EventEnvelope>('events', message.content);
         // A refused one counts as lost: the log has its rows, and heads tell of them.
@@ -123,13 +133,17 @@ export class LaneConsumer {
       },
       { noAck },
     );
-    this.taken.set(lane, consumerTag);
+    hold.consumerTag = consumerTag;
+    this.taken.set(lane, hold);
   }
 
   private async drop(lane: number): Promise<void> {
-    const tag = this.taken.get(lane);
+    const hold = this.taken.get(lane);
     this.taken.delete(lane);
-    if (tag !== undefined) await this.channel?.cancel(tag);
+    if (hold) {
+      hold.isGivenAway = true;
+      await this.channel?.cancel(hold.consumerTag);
+    }
     this.options.onDrop(lane);
   }
 }

@@ -1,0 +1,67 @@
+import { queues, LANES } from '@parley/contracts';
+import { freshVhost } from '@parley/testing';
+import { LaneConsumer } from './lanes';
+import { Peer } from './testing/peer';
+
+/** What a consumer was given and has not acknowledged, by partition. */
+type Held = Map<number, () => void>;
+
+describe('LaneConsumer', () => {
+  let url: string;
+  let publisher: Peer;
+  const peers: Peer[] = [];
+  const consumers: LaneConsumer[] = [];
+  beforeEach(async () => {
+    url = await freshVhost();
+    publisher = await started('messaging');
+  });
+  afterEach(async () => {
+    for (const consumer of consumers.splice(0)) await consumer.stop();
+    for (const peer of peers.splice(0)) await peer.stop();
+  });
+
+  async function started(service: 'messaging' | 'history'): Promise<Peer> {
+    const peer = new Peer(url, service);
+    peers.push(peer);
+    return peer.start();
+  }
+
+  /** An instance that acknowledges nothing by itself. */
+  async function startConsumer(): Promise<{ consumer: LaneConsumer; held: Held }> {
+    const { broker, membership } = await started('history');
+    const held: Held = new Map();
+    const consumer = new LaneConsumer({
+      broker,
+      membership,
+      queue: (lane) => queues.lane('history', lane),
+      onTake: () => Promise.resolve(),
+      onDrop: () => undefined,
+      onEnvelope: ({ partitions }, ack) => held.set(partitions[0]!.partition, ack),
+    });
+    consumers.push(consumer);
+    consumer.start();
+    return { consumer, held };
+  }
+
+  async function until(isSo: () => boolean): Promise<void> {
+    while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+
+  it('hands on what it has not dealt with when a lane is another one’s', async () => {
+    const first = await startConsumer();
+    await until(() => first.consumer.lanes().length === LANES);
+    for (let lane = 0; lane < LANES; lane += 1) {
+      const body = { v: 1, epoch: 'one', partitions: [{ partition: lane, rows: [] }] };
+      publisher.publisher.events(lane, JSON.stringify(body));
+    }
+    await until(() => first.held.size === LANES);
+
+    const second = await startConsumer();
+    const halves = [first, second].map(({ consumer }) => consumer);
+    await until(() => halves.every((consumer) => consumer.lanes().length === LANES / 2));
+    for (const acknowledge of first.held.values()) acknowledge();
+
+    await until(() => second.held.size === LANES / 2);
+    expect(new Set(second.held.keys())).toEqual(new Set(second.consumer.lanes()));
+  });
+});
