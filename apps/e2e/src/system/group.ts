@@ -1,6 +1,9 @@
 import type { Message } from '@parley/contracts';
 import { bodies, connected, type Person, until } from './world';
 
+/** More than a writer sends in a test, so that all of it is there to be compared. */
+const HELD_MAX = 100_000;
+
 /** Five people in one group: one writes, all must have everything in order, whatever happens meanwhile. */
 export class SteadyGroup {
   private constructor(
@@ -12,7 +15,9 @@ export class SteadyGroup {
   /** Registers and connects them at `url`, and waits until all have the group. */
   static async at(url: string): Promise<SteadyGroup> {
     const [writer, ...readers] = await Promise.all(
-      ['alice', 'bob', 'carol', 'dave', 'erin'].map((name) => connected(name, { url })),
+      ['alice', 'bob', 'carol', 'dave', 'erin'].map((name) =>
+        connected(name, { url, messagesMax: HELD_MAX }),
+      ),
     );
     const memberIds = readers.map(({ user }) => user.id);
     const { id } = await writer!.client.create({ type: 'group', title: 'Steady', memberIds });
