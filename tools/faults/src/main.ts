@@ -1,5 +1,5 @@
 import { instancesOf, startSystem, storeOf, type System } from '@parley/tool-load';
-import { LocalError } from '@parley/tool-local';
+import { interruption, runCommand } from '@parley/tool-local';
 import { WORKSPACE, buildOf } from './fault/former-build';
 import { type Plant, plantBug, plantedKind } from './fault/plant';
 import { runRound, type Stage } from './fault/round';
@@ -100,17 +100,4 @@ function unjudged(fault: string, error: Error): Outcome {
   return { fault, acked: 0, changed: 0, refused: 0, refusedMs: 0, ...unknown, violations: [], trouble };
 }
 
-/** Resolves once somebody wants this to end. */
-function interruption(): Promise<undefined> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(undefined));
-  });
-}
-
-main()
-  .then(() => process.exit())
-  .catch((error: unknown) => {
-    if (error instanceof LocalError) process.stderr.write(`\n  ${error.message}\n  ${error.advice}\n\n`);
-    else process.stderr.write(`${(error as Error).stack ?? String(error)}\n`);
-    process.exit(1);
-  });
+runCommand(main);

@@ -1,6 +1,5 @@
-import { parseArgs } from 'node:util';
 import { parseScale, parseStore } from '@parley/tool-load';
-import { LocalError, type MessageStore, type Scale } from '@parley/tool-local';
+import { LocalError, type MessageStore, readOptions, type Scale } from '@parley/tool-local';
 import { balancedFaults, type Fault, faults, slugOf, upgradeFaults } from './fault/faults';
 import { type Plant, plantedFault, plants } from './fault/plant';
 
@@ -70,11 +69,7 @@ function read(args: string[]) {
     keep: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   } as const;
-  try {
-    return parseArgs({ args, options }).values;
-  } catch (error) {
-    throw new LocalError((error as Error).message, USAGE);
-  }
+  return readOptions(args, options, USAGE);
 }
 
 function chosen(names: string, all: Fault[]): Fault[] {

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort, LocalError } from '@parley/tool-local';
+import { freePort, interruption, runCommand } from '@parley/tool-local';
 import { Profiler, saveProfile, topSelfTimes } from './measure/profile';
 import { type BenchOptions, parseOptions, USAGE } from './options';
 import { report } from './report/report';
@@ -100,17 +100,4 @@ async function profiling(port: number, file: string): Promise<Target['onWindow']
   };
 }
 
-/** Resolves once somebody wants this to end. */
-function interruption(): Promise<undefined> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(undefined));
-  });
-}
-
-main()
-  .then(() => process.exit())
-  .catch((error: unknown) => {
-    if (error instanceof LocalError) process.stderr.write(`\n  ${error.message}\n  ${error.advice}\n\n`);
-    else process.stderr.write(`${(error as Error).stack ?? String(error)}\n`);
-    process.exit(1);
-  });
+runCommand(main);

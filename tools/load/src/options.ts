@@ -1,10 +1,10 @@
-import { parseArgs } from 'node:util';
 import {
   APPS,
   type AppName,
   LocalError,
   MESSAGE_STORES,
   type MessageStore,
+  readOptions,
   type Scale,
 } from '@parley/tool-local';
 import { type Scenario, scenarios } from './scenario/scenario';
@@ -73,11 +73,7 @@ function read(args: string[]) {
     keep: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   } as const;
-  try {
-    return parseArgs({ args, options }).values;
-  } catch (error) {
-    throw new LocalError((error as Error).message, USAGE);
-  }
+  return readOptions(args, options, USAGE);
 }
 
 /** `APP=N,APP=N` as numbers of instances. @throws LocalError */

@@ -31,6 +31,7 @@ export {
   type StartServersOptions,
 } from './servers/servers';
 export type { MongoServer, RabbitServer, Server, ServerName } from './servers/server';
+export { interruption, readOptions, runCommand } from './system/command';
 export { LocalError } from './system/local-error';
 export { freePort, isPortFree } from './system/ports';
 export type { DemoLogin } from './start/demo';

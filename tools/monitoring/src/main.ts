@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
-import { LocalError } from '@parley/tool-local';
-import { startSystem } from '@parley/tool-load';
+import { interruption, runCommand } from '@parley/tool-local';
+import { startSystem, type System } from '@parley/tool-load';
 import { panelQueries } from './panels';
 import { PrometheusQueries } from './query';
 import { workload } from './workload';
@@ -24,16 +24,23 @@ async function main(): Promise<void> {
     say,
   });
   try {
-    const { url, unscraped } = system.prometheus!;
-    const from = Date.now();
-    await workload(system, say);
-    const findings = await examine(new PrometheusQueries(url), from, Date.now());
-    for (const job of unscraped) say(`SKIPPED: nothing to scrape here for the job ${job}`);
+    const findings = await Promise.race([tryPanels(system), interruption()]);
+    if (!findings) return;
     for (const finding of findings) process.stdout.write(`${finding}\n`);
     if (findings.length > 0) process.exitCode = 1;
   } finally {
     await system.stop();
   }
+}
+
+/** Puts the load on, and asks every query of what was seen meanwhile. */
+async function tryPanels(system: System): Promise<string[]> {
+  const { url, unscraped } = system.prometheus!;
+  const from = Date.now();
+  await workload(system, say);
+  const findings = await examine(new PrometheusQueries(url), from, Date.now());
+  for (const job of unscraped) say(`SKIPPED: nothing to scrape here for the job ${job}`);
+  return findings;
 }
 
 /** What is wrong with dashboards, rules and targets. */
@@ -52,10 +59,4 @@ async function examine(prometheus: PrometheusQueries, from: number, to: number):
   return findings;
 }
 
-main()
-  .then(() => process.exit())
-  .catch((error: unknown) => {
-    if (error instanceof LocalError) process.stderr.write(`\n  ${error.message}\n  ${error.advice}\n\n`);
-    else process.stderr.write(`${(error as Error).stack ?? String(error)}\n`);
-    process.exit(1);
-  });
+runCommand(main);

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { startSystem, type System } from '@parley/tool-load';
-import { LocalError } from '@parley/tool-local';
+import { interruption, runCommand } from '@parley/tool-local';
 import { isBroken, type PartResult, report } from './finding';
 import { Database } from './measure/database';
 import { INSPECTED } from './measure/memory';
@@ -60,17 +60,4 @@ async function runAll(options: WidthOptions, system: System): Promise<PartResult
   return results;
 }
 
-/** Resolves once somebody wants this to end. */
-function interruption(): Promise<undefined> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(undefined));
-  });
-}
-
-main()
-  .then(() => process.exit())
-  .catch((error: unknown) => {
-    if (error instanceof LocalError) process.stderr.write(`\n  ${error.message}\n  ${error.advice}\n\n`);
-    else process.stderr.write(`${(error as Error).stack ?? String(error)}\n`);
-    process.exit(1);
-  });
+runCommand(main);

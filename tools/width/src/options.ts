@@ -1,5 +1,4 @@
-import { parseArgs } from 'node:util';
-import { LocalError } from '@parley/tool-local';
+import { LocalError, readOptions } from '@parley/tool-local';
 
 export const PARTS = ['idle', 'storm', 'channel', 'conversations', 'history'] as const;
 export type PartName = (typeof PARTS)[number];
@@ -83,11 +82,7 @@ function read(args: string[]) {
     keep: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   } as const;
-  try {
-    return parseArgs({ args, options }).values;
-  } catch (error) {
-    throw new LocalError((error as Error).message, USAGE);
-  }
+  return readOptions(args, options, USAGE);
 }
 
 /** How many people the chosen parts need. */

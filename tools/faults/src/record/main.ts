@@ -2,7 +2,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { requestJson, startSystem } from '@parley/tool-load';
+import { requestJson, startSystem, type System } from '@parley/tool-load';
+import { interruption, runCommand } from '@parley/tool-local';
 import { buildOf, WORKSPACE } from '../fault/former-build';
 import { Load } from '../load/load';
 import { createWorld } from '../load/world';
@@ -25,37 +26,41 @@ async function main(): Promise<void> {
   if (appsWorkspace === undefined) return;
   const system = await startSystem({ name: 'record', isTemporary: true, say, appsWorkspace });
   try {
-    const stop = await tap(system.servers.rabbitmq);
-    const world = await createWorld(system);
-    const load = new Load(world, system.gateway.url, 1);
-    load.start();
-    const place = world.places.find(({ guest }) => guest);
-    const group = place?.circle.conversation.id ?? '';
-    const path = `${system.gateway.url}/v1/conversations/${group}`;
-    const accessToken = place?.people[0]?.newToken() ?? '';
-    await requestJson('PATCH', path, { accessToken, body: { title: 'Recorded' } });
-    await delay(LOAD_MS);
-    await requestJson('PUT', `${path}/unread`, { accessToken, body: { fromNumber: 1 } });
-    await load.pause(ANSWERS_MS);
-    for (const person of [...world.people, ...world.bystanders]) person.close();
-    const envelopes = select(await stop(), group);
-    const dir = join(WORKSPACE, 'libs/testing/envelopes');
-    mkdirSync(dir, { recursive: true });
-    const file = join(dir, `${values.as}.json`);
-    const lines = envelopes.map((one) => JSON.stringify(one)).join(',\n    ');
-    writeFileSync(
-      file,
-      `{\n  "from": ${JSON.stringify(values.from ?? 'HEAD')},\n  "conversationId": "${group}",\n  "envelopes": [\n    ${lines}\n  ]\n}\n`,
-    );
-    say(`${envelopes.length} envelopes are in ${file}`);
+    await Promise.race([record(system, values.as, values.from, say), interruption()]);
   } finally {
     await system.stop();
   }
 }
 
-main()
-  .then(() => process.exit())
-  .catch((error: unknown) => {
-    process.stderr.write(`${(error as Error).stack ?? String(error)}\n`);
-    process.exit(1);
-  });
+async function record(
+  system: System,
+  name: string,
+  from: string | undefined,
+  say: (line: string) => void,
+): Promise<void> {
+  const stop = await tap(system.servers.rabbitmq);
+  const world = await createWorld(system);
+  const load = new Load(world, system.gateway.url, 1);
+  load.start();
+  const place = world.places.find(({ guest }) => guest);
+  const group = place?.circle.conversation.id ?? '';
+  const path = `${system.gateway.url}/v1/conversations/${group}`;
+  const accessToken = place?.people[0]?.newToken() ?? '';
+  await requestJson('PATCH', path, { accessToken, body: { title: 'Recorded' } });
+  await delay(LOAD_MS);
+  await requestJson('PUT', `${path}/unread`, { accessToken, body: { fromNumber: 1 } });
+  await load.pause(ANSWERS_MS);
+  for (const person of [...world.people, ...world.bystanders]) person.close();
+  const envelopes = select(await stop(), group);
+  const dir = join(WORKSPACE, 'libs/testing/envelopes');
+  mkdirSync(dir, { recursive: true });
+  const file = join(dir, `${name}.json`);
+  const lines = envelopes.map((one) => JSON.stringify(one)).join(',\n    ');
+  writeFileSync(
+    file,
+    `{\n  "from": ${JSON.stringify(from ?? 'HEAD')},\n  "conversationId": "${group}",\n  "envelopes": [\n    ${lines}\n  ]\n}\n`,
+  );
+  say(`${envelopes.length} envelopes are in ${file}`);
+}
+
+runCommand(main);

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { answersOk } from '../system/http';
 import { OwnedProcess, type ProcessSpec } from '../process/owned-process';
 
 /** One running process of ours that serves HTTP: an app instance or the gateway. */
@@ -97,14 +98,4 @@ export function instanceOf(
     thaw: () => owned.thaw(),
     isReady,
   };
-}
-
-async function answersOk(url: string): Promise<boolean> {
-  try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(2_000) });
-    await response.arrayBuffer();
-    return response.ok;
-  } catch {
-    return false;
-  }
 }

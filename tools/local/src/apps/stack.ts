@@ -1,17 +1,15 @@
 import { ensureKeys, type KeyFiles } from '../keys';
 import { makeCertificates } from '../servers/certificates';
-import { startExporters } from '../servers/exporters';
-import { type Prometheus, startPrometheus } from '../servers/prometheus';
+import type { Prometheus } from '../servers/prometheus';
 import type { MongoServer } from '../servers/server';
 import { type Servers, startServers, type StartServersOptions } from '../servers/servers';
 import { LocalError } from '../system/local-error';
-import { freePort } from '../system/ports';
 import { type Apps, type AppsSetup, startApps } from './apps';
-import { APPS } from './catalogue';
 import { type GatewayInstance, type GatewayOptions, renderGatewayConfig, startGateway } from './gateway';
 import type { Instance } from './instance';
 import { type LoadBalancer, startLoadBalancer, trustedIps } from './load-balancer';
 import { migrate } from './migrate';
+import { type MonitoringOptions, startMonitoring } from './monitoring';
 
 /** Everything that one deployment on this machine is made of. */
 export interface Stack {
@@ -44,12 +42,8 @@ export interface StackOptions extends Pick<
   gateways?: number;
   /** Variables of docker/haproxy/haproxy.cfg besides addresses. */
   loadBalancer?: Record<string, string>;
-  /** Starts a Prometheus with the rules of docker/prometheus beside it all; `interval` of scrapes, e.g. `1s`. */
-  prometheus?: {
-    interval?: string;
-    /** Also what tells of PostgreSQL, Redis and the machine. */
-    exporters?: boolean;
-  };
+  /** Starts a Prometheus with the rules of docker/prometheus beside it all. */
+  prometheus?: MonitoringOptions;
   /** A folder for certificates, made where they are missing: every connection but those behind the gateway is encrypted then. */
   certificates?: string;
   /** Called as each step begins, and with the name of each process that is ready. */
@@ -92,29 +86,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const doors = await startDoors(setup, config, options, started);
     if (!options.prometheus) return { servers, keys, apps, ...doors, renderGateway, stop };
     onStep('Starting Prometheus');
-    const exporters = options.prometheus.exporters
-      ? await startExporters({
-          dir: setup.dir,
-          databaseUrl: servers.postgres.url,
-          redisUrl: servers.redis.url,
-          onProgress: onStep,
-        })
-      : undefined;
-    if (exporters) started.push(exporters);
-    const prometheus = await startPrometheus({
-      ...options.prometheus,
-      dir: setup.dir,
-      workspace: setup.workspace,
-      port: await freePort(),
-      targets: {
-        ...Object.fromEntries(APPS.map((app) => [app, apps.of(app).map(({ port }) => `127.0.0.1:${port}`)])),
-        kong: doors.gateways.map(({ statusPort }) => `127.0.0.1:${statusPort}`),
-        'load-balancer': doors.loadBalancer ? [new URL(doors.loadBalancer.metricsUrl).host] : [],
-        ...exporters?.targets,
-        rabbitmq: servers.rabbitmq.metricsAddress ? [servers.rabbitmq.metricsAddress] : [],
-      },
-      onProgress: onStep,
-    });
+    const watched = { servers, apps, ...doors };
+    const prometheus = await startMonitoring(setup, watched, options.prometheus, onStep);
     started.push(prometheus);
     return { servers, keys, apps, ...doors, prometheus, renderGateway, stop };
   } catch (error) {

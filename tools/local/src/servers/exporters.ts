@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { OwnedProcess } from '../process/owned-process';
+import { answersOk } from '../system/http';
 import { freePort } from '../system/ports';
-import { findIn } from './binaries';
-import { installPackages } from './install';
+import { requireProgram } from './install';
 
 export interface ExportersPlan {
   /** The run directory. */
@@ -20,6 +20,8 @@ export interface Exporters {
 }
 
 const START_TIMEOUT_MS = 30_000;
+/** A scrape asks the server. */
+const SCRAPE_TIMEOUT_MS = 5_000;
 
 /**
  * Starts the exporters that Docker runs, from the system's packages.
@@ -38,7 +40,7 @@ export async function startExporters(plan: ExportersPlan): Promise<Exporters> {
     const owned = new OwnedProcess({
       name,
       dir,
-      command: await program(`prometheus-${name}`, plan.onProgress),
+      command: await requireProgram(`prometheus-${name}`, plan.onProgress),
       args: args(address),
       env,
       logFile: join(dir, 'logs', `${name}.log`),
@@ -47,7 +49,7 @@ export async function startExporters(plan: ExportersPlan): Promise<Exporters> {
     });
     owned.start();
     started.push(owned);
-    await owned.waitUntil(() => answers(`http://${address}/metrics`), START_TIMEOUT_MS);
+    await owned.waitUntil(() => answersOk(`http://${address}/metrics`, SCRAPE_TIMEOUT_MS), START_TIMEOUT_MS);
     return [address];
   };
   const stop = async (): Promise<void> => void (await Promise.all(started.map((one) => one.stop())));
@@ -69,22 +71,5 @@ export async function startExporters(plan: ExportersPlan): Promise<Exporters> {
   } catch (error) {
     await stop();
     throw error;
-  }
-}
-
-async function program(name: string, onProgress: (line: string) => void): Promise<string> {
-  const found = findIn(name, []);
-  if (found) return found;
-  await installPackages([name], onProgress);
-  return findIn(name, []) ?? name;
-}
-
-async function answers(url: string): Promise<boolean> {
-  try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(5_000) });
-    await response.arrayBuffer();
-    return response.ok;
-  } catch {
-    return false;
   }
 }

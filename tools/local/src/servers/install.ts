@@ -2,7 +2,7 @@ import { execFile, execFileSync } from 'node:child_process';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { LocalError } from '../system/local-error';
-import { type Binaries, findBinaries, findHaproxy } from './binaries';
+import { type Binaries, findBinaries, findHaproxy, findIn } from './binaries';
 
 const run = promisify(execFile);
 const POLICY_FILE = '/usr/sbin/policy-rc.d';
@@ -25,10 +25,26 @@ export async function requireBinaries(onProgress: (line: string) => void): Promi
 }
 
 /**
+ * The path of a program that comes in a package of its own name, which is installed first where it is missing.
+ * @throws LocalError where that may not be done, or does not bring it.
+ */
+export async function requireProgram(name: string, onProgress: (line: string) => void): Promise<string> {
+  const found = findIn(name, []);
+  if (found) return found;
+  await installPackages([name], onProgress);
+  const installed = findIn(name, []);
+  if (installed) return installed;
+  throw new LocalError(
+    `apt-get ran, but ${name} is still missing.`,
+    `Install it by hand, then start again:\n  ${command([name])}`,
+  );
+}
+
+/**
  * Installs system packages, where we may.
  * @throws LocalError with the command to run where we may not, or where it fails.
  */
-export async function installPackages(missing: string[], onProgress: (line: string) => void): Promise<void> {
+async function installPackages(missing: string[], onProgress: (line: string) => void): Promise<void> {
   const rights = aptRights();
   if (!rights) {
     throw new LocalError(

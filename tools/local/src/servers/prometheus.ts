@@ -2,8 +2,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { OwnedProcess } from '../process/owned-process';
-import { findIn } from './binaries';
-import { installPackages } from './install';
+import { answersOk } from '../system/http';
+import { requireProgram } from './install';
 
 export interface PrometheusPlan {
   /** The run directory; data goes to `<dir>/prometheus`. */
@@ -22,7 +22,6 @@ export interface Prometheus {
   readonly url: string;
   /** Jobs of the file that have no target here. */
   readonly unscraped: string[];
-  readonly pid: number | undefined;
   stop(): Promise<void>;
 }
 
@@ -40,7 +39,7 @@ const START_TIMEOUT_MS = 30_000;
  * @throws LocalError when the program is missing and cannot be installed, or does not come up.
  */
 export async function startPrometheus(plan: PrometheusPlan): Promise<Prometheus> {
-  const command = await program(plan.onProgress);
+  const command = await requireProgram('prometheus', plan.onProgress);
   const home = join(plan.dir, 'prometheus');
   mkdirSync(home, { recursive: true, mode: 0o700 });
   const { config, unscraped } = configuration(plan);
@@ -63,22 +62,12 @@ export async function startPrometheus(plan: PrometheusPlan): Promise<Prometheus>
     stopTimeoutMs: 15_000,
   });
   owned.start();
-  await owned.waitUntil(() => isReady(url), START_TIMEOUT_MS);
+  await owned.waitUntil(() => answersOk(`${url}/-/ready`), START_TIMEOUT_MS);
   return {
     url,
     unscraped,
-    get pid() {
-      return owned.pid;
-    },
     stop: () => owned.stop(),
   };
-}
-
-async function program(onProgress: (line: string) => void): Promise<string> {
-  const found = findIn('prometheus', []);
-  if (found) return found;
-  await installPackages(['prometheus'], onProgress);
-  return findIn('prometheus', []) ?? 'prometheus';
 }
 
 function configuration({ workspace, port, targets, interval }: PrometheusPlan): {
@@ -99,12 +88,4 @@ function configuration({ workspace, port, targets, interval }: PrometheusPlan): 
     return { ...job, job_name, static_configs: [{ targets: known[job_name] }] };
   });
   return { config, unscraped };
-}
-
-async function isReady(url: string): Promise<boolean> {
-  try {
-    return (await fetch(`${url}/-/ready`, { signal: AbortSignal.timeout(2_000) })).ok;
-  } catch {
-    return false;
-  }
 }

@@ -1,6 +1,6 @@
-import { parseArgs } from 'node:util';
 import { APPS, type AppName, type Scale } from '../apps/catalogue';
 import { MESSAGE_STORES, type MessageStore } from '../servers/servers';
+import { readOptions } from '../system/command';
 import { LocalError } from '../system/local-error';
 
 export interface StartOptions {
@@ -36,29 +36,16 @@ export function parseOptions(args: string[]): StartOptions | undefined {
   return { port, scale: parseScale(values.scale ?? ''), store, monitor: values.monitor, tls: values.tls };
 }
 
-interface Values {
-  port: string;
-  scale?: string;
-  store: string;
-  monitor: boolean;
-  tls: boolean;
-  help?: boolean;
-}
-
-function read(args: string[]): Values {
-  try {
-    const options = {
-      port: { type: 'string', default: '8000' },
-      scale: { type: 'string' },
-      monitor: { type: 'boolean', default: false },
-      store: { type: 'string', default: 'postgresql' },
-      tls: { type: 'boolean', default: false },
-      help: { type: 'boolean', short: 'h' },
-    } as const;
-    return parseArgs({ args, options }).values;
-  } catch (error) {
-    throw wrong((error as Error).message);
-  }
+function read(args: string[]) {
+  const options = {
+    port: { type: 'string', default: '8000' },
+    scale: { type: 'string' },
+    monitor: { type: 'boolean', default: false },
+    store: { type: 'string', default: 'postgresql' },
+    tls: { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h' },
+  } as const;
+  return readOptions(args, options, USAGE);
 }
 
 function parseScale(text: string): Scale {
