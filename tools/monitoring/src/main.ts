@@ -10,6 +10,8 @@ const DASHBOARDS = join(WORKSPACE, 'docker/grafana/dashboards');
 const INTERVAL = '1s';
 /** Grafana takes four scrapes at least; more here, for a busy machine misses some. */
 const RATE_INTERVAL = '30s';
+/** An instance that was killed and started again is scraped well within this. */
+const TARGET_GRACE_MS = 20_000;
 
 const say = (line: string): void => void process.stderr.write(`  ${line}\n`);
 
@@ -46,7 +48,7 @@ async function tryPanels(system: System): Promise<string[]> {
 /** What is wrong with dashboards, rules and targets. */
 async function examine(prometheus: PrometheusQueries, from: number, to: number): Promise<string[]> {
   const queries = panelQueries(DASHBOARDS, RATE_INTERVAL);
-  const findings = [...(await prometheus.deadTargets()), ...(await prometheus.failedRules())];
+  const findings = [...(await prometheus.deadTargets(TARGET_GRACE_MS)), ...(await prometheus.failedRules())];
   for (const { dashboard, panel, expr } of queries) {
     const where = `${dashboard}: ${panel}: ${expr}`;
     try {

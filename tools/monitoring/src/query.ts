@@ -46,14 +46,16 @@ export class PrometheusQueries {
     }
   }
 
-  /** Targets that could not be scraped, as `job instance: error`. */
-  async deadTargets(): Promise<string[]> {
-    const { activeTargets } = await this.ask<{
-      activeTargets: { labels: { job: string; instance: string }; health: string; lastError: string }[];
-    }>('targets?state=active');
-    return activeTargets
-      .filter(({ health }) => health !== 'up')
-      .map(({ labels, lastError }) => `${labels.job} ${labels.instance}: ${lastError}`);
+  /** Targets that could not be scraped for all of `graceMs`, as `job instance: error`: one may have just come back. */
+  async deadTargets(graceMs: number): Promise<string[]> {
+    for (const end = Date.now() + graceMs; ; await delay(500)) {
+      const { activeTargets } = await this.ask<{
+        activeTargets: { labels: { job: string; instance: string }; health: string; lastError: string }[];
+      }>('targets?state=active');
+      const dead = activeTargets.filter(({ health }) => health !== 'up');
+      if (dead.length === 0 || Date.now() > end)
+        return dead.map(({ labels, lastError }) => `${labels.job} ${labels.instance}: ${lastError}`);
+    }
   }
 
   private async ask<T>(path: string): Promise<T> {
