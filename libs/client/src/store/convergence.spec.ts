@@ -217,6 +217,31 @@ describe('a store behind a network that loses, repeats and reorders', () => {
     );
   });
 
+  it('learns what it has read from an own message that a reset left out', () => {
+    const world = new World();
+    const [id = ''] = world.server.rooms.keys();
+    // A later change of the account, so that its cursor lies behind the first conversation.
+    world.server.create();
+    world.settle();
+    world.server.send(id, ME);
+    for (let count = 0; count < 20; count += 1) world.server.send(id, OTHERS[0]!);
+    world.settle();
+    expect(world.store.conversation(id)).toMatchObject({ readNumber: 1, unread: 20 });
+  });
+
+  it('does not show a message of a former membership that comes late', () => {
+    const world = new World();
+    const [id = ''] = world.server.rooms.keys();
+    world.server.send(id, OTHERS[0]!);
+    const late = world.server.outbox.at(-1) as DurableEvent;
+    world.server.member(id, ME, 'removed', false);
+    world.server.member(id, ME, 'added', true);
+    world.settle();
+    world.store.applyEvent(late);
+    expect(world.store.conversation(id)?.lastMessage).toBeUndefined();
+    expect(world.store.messages(id)).toEqual([]);
+  });
+
   it('never shows a gap once it is current', () => {
     fc.assert(
       fc.property(steps, (script) => {

@@ -70,6 +70,11 @@ export class ConversationState {
     return this.held && (this.mustSync || this.standing === 0 || this.standing < this.seen);
   }
 
+  /** Whether messages after the read mark lie before those that are held. */
+  get hidesUnread(): boolean {
+    return this.own !== undefined && (this.low ?? 1) > this.own.readNumber + 1;
+  }
+
   /** Heard of a version: in an event, an ack, `position`, `ready` or a list. */
   hear(version: number): void {
     this.seen = Math.max(this.seen, version);
@@ -219,6 +224,8 @@ export class ConversationState {
   private takeMessage(message: Message, changes: Changes): void {
     this.hear(message.version);
     this.messageCount = Math.max(this.messageCount, message.number);
+    // Of a membership that ended, come late.
+    if (message.number < (this.own?.firstNumber ?? 1)) return;
     if (
       !this.lastMessage ||
       message.number > this.lastMessage.number ||

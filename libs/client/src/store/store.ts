@@ -259,6 +259,7 @@ export class Store extends Emitter<StoreEvents> {
       this.tell(state, state.applyDelta(delta));
       if (delta.retryAfterMs !== undefined) state.notBefore = now + delta.retryAfterMs;
       progress ||= state.standing !== stood || mustSync !== state.mustSync;
+      if (delta.reset && state.hidesUnread) this.rereadAccount();
     }
     return progress;
   }
@@ -283,6 +284,13 @@ export class Store extends Emitter<StoreEvents> {
     this.accountCursor = page.cursor;
     if (page.more) return moved;
     return this.completeAccount(request) || moved;
+  }
+
+  /** Read marks may have moved without a change of the account: with an own message that a reset left out. */
+  private rereadAccount(): void {
+    this.accountCursor = null;
+    this.readsAll = true;
+    this.account.stamp += 1;
   }
 
   /** The account part was read to its end. */
