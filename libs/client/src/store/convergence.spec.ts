@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { isDurable, type DurableEvent } from './durable-event';
 import { ME, OTHERS, ServerModel, type ModelEvent } from '../testing/server.model';
+import { EVENT_GRACE_MS } from './conversation.state';
 import { Store, type SyncRequest } from './store';
 import type { Message, SyncResult } from '@parley/contracts';
 
@@ -53,6 +54,8 @@ class World {
   readonly server = new ServerModel();
   readonly store = new Store(true, 10_000);
   private readonly acks: Message[] = [];
+  /** Milliseconds since the beginning. */
+  private now = 0;
   private question?: { request: SyncRequest; result?: SyncResult };
 
   constructor() {
@@ -107,7 +110,9 @@ class World {
         return;
       }
       case 'ask':
-        return this.ask();
+        this.now += pick;
+        this.ask();
+        return;
       case 'compute':
         if (this.question) this.question.result = server.sync(this.question.request.payload);
         return;
@@ -141,25 +146,32 @@ class World {
 
   drain(): void {
     for (let calls = 0; calls < 1000; calls += 1) {
-      this.ask();
-      if (!this.question) return;
+      const waitMs = this.ask();
+      if (!this.question) {
+        if (waitMs === undefined) return;
+        this.now += waitMs;
+        continue;
+      }
       this.question.result = this.server.sync(this.question.request.payload);
       this.answer();
     }
     throw new Error('sync never ended');
   }
 
-  private ask(): void {
-    if (this.question) return;
-    const request = this.store.nextSync(0);
-    if (request && 'payload' in request) this.question = { request };
+  /** Asks what is due, and says when there will be something if nothing is now. */
+  private ask(): number | undefined {
+    if (this.question) return undefined;
+    const next = this.store.nextSync(this.now);
+    if (next && 'waitMs' in next) return next.waitMs;
+    if (next) this.question = { request: next };
+    return undefined;
   }
 
   private answer(): void {
     if (!this.question?.result) return;
     const { request, result } = this.question;
     this.question = undefined;
-    this.store.applySync(request, structuredClone(result), 0);
+    this.store.applySync(request, structuredClone(result), this.now);
   }
 
   private index(pick: number): number {
@@ -240,6 +252,28 @@ describe('a store behind a network that loses, repeats and reorders', () => {
     world.store.applyEvent(late);
     expect(world.store.conversation(id)?.lastMessage).toBeUndefined();
     expect(world.store.messages(id)).toEqual([]);
+  });
+
+  it('asks at once for what events left out, and only later for what an ack was the first to name', () => {
+    const world = new World();
+    const { server, store } = world;
+    const [id = ''] = server.rooms.keys();
+    world.drain();
+    server.outbox.length = 0;
+    const mine = server.send(id, ME);
+    const echo = server.outbox.splice(0)[0] as DurableEvent;
+    const now = 60_000;
+    store.applyAck(mine);
+    expect(store.nextSync(now)).toEqual({ waitMs: EVENT_GRACE_MS });
+    store.applyEvent(echo);
+    expect(store.nextSync(now)).toBeUndefined();
+
+    store.applyAck(server.send(id, ME));
+    expect(store.nextSync(now)).toEqual({ waitMs: EVENT_GRACE_MS });
+    expect(store.nextSync(now + EVENT_GRACE_MS)).toMatchObject({ payload: { versions: { [id]: 2 } } });
+    server.send(id, OTHERS[0]!);
+    store.applyEvent(server.outbox.at(-1) as DurableEvent);
+    expect(store.nextSync(now)).toMatchObject({ payload: { versions: { [id]: 2 } } });
   });
 
   it('never shows a gap once it is current', () => {

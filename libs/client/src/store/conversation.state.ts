@@ -11,6 +11,12 @@ import type { DurableEvent } from './durable-event';
 /** Events that came too early are kept for so long; beyond that, `sync` brings what they said. */
 const EARLY_EVENTS_MAX = 500;
 
+/**
+ * How long, in ms, a change may be known from elsewhere (an ack, `position`, a list) before its event comes: both left the
+ * server together and take different ways. Only then is it asked for.
+ */
+export const EVENT_GRACE_MS = 1_000;
+
 /** What is the member's alone. */
 export interface OwnState {
   role: MyConversation['role'];
@@ -58,6 +64,8 @@ export class ConversationState {
   /** How many were held when a page was last asked for. */
   private loaded = 0;
   private readonly early = new Map<number, DurableEvent>();
+  /** When it is no longer believed that events will come by themselves; undefined while nothing is missing. */
+  private overdueAt?: number;
 
   constructor(
     readonly id: string,
@@ -68,6 +76,17 @@ export class ConversationState {
 
   get behind(): boolean {
     return this.held && (this.mustSync || this.standing === 0 || this.standing < this.seen);
+  }
+
+  /**
+   * When to ask for what is missing, given that something is. An event that came before its predecessors shows that those
+   * are lost; what was only heard of elsewhere may be on its way.
+   */
+  askAt(now: number): number {
+    const isLost = this.mustSync || this.standing === 0 || this.early.size > 0;
+    if (isLost) return this.notBefore;
+    this.overdueAt ??= now + EVENT_GRACE_MS;
+    return Math.max(this.notBefore, this.overdueAt);
   }
 
   /** Whether messages after the read mark lie before those that are held. */
@@ -196,6 +215,7 @@ export class ConversationState {
       this.early.delete(next.payload.version);
       this.step(next, changes);
     }
+    if (this.standing >= this.seen) this.overdueAt = undefined;
   }
 
   private takeShared(conversation: Conversation): void {

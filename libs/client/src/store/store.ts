@@ -207,11 +207,11 @@ export class Store extends Emitter<StoreEvents> {
    */
   nextSync(now: number): SyncRequest | { waitMs: number } | undefined {
     const behind = [...this.conversations.values()].filter((state) => state.behind);
-    const due = behind.filter((state) => state.notBefore <= now).slice(0, limits.syncConversationsMax);
+    const due = behind.filter((state) => state.askAt(now) <= now).slice(0, limits.syncConversationsMax);
     const doubted = [...this.doubted].slice(0, limits.syncConversationsMax - due.length);
     if (due.length + doubted.length === 0 && this.account.synced === this.account.stamp) {
       if (behind.length === 0) return undefined;
-      return { waitMs: Math.min(...behind.map((state) => state.notBefore)) - now };
+      return { waitMs: Math.min(...behind.map((state) => state.askAt(now))) - now };
     }
     this.removed.clear();
     return {

@@ -12,7 +12,8 @@ export class Syncer extends Emitter<{ /** Nothing is missing. */ current: Record
   private running = false;
   private online = false;
   private fruitless = 0;
-  private timer?: unknown;
+  /** Runs again when it fires; only what is not due yet may become due before that. */
+  private timer?: { handle: unknown; isBackoff: boolean };
 
   constructor(
     private readonly environment: Environment,
@@ -37,12 +38,12 @@ export class Syncer extends Emitter<{ /** Nothing is missing. */ current: Record
   /** While there is nobody to ask. */
   pause(): void {
     this.online = false;
-    this.environment.clock.clearTimeout(this.timer);
-    this.timer = undefined;
+    this.clearTimer();
   }
 
   private run(): void {
-    if (this.running || !this.online || this.timer !== undefined) return;
+    if (this.running || !this.online || this.timer?.isBackoff) return;
+    this.clearTimer();
     this.running = true;
     void this.loop();
   }
@@ -57,7 +58,7 @@ export class Syncer extends Emitter<{ /** Nothing is missing. */ current: Record
         this.emit('current', {});
         return;
       }
-      if ('waitMs' in next) return this.later(next.waitMs);
+      if ('waitMs' in next) return this.later(next.waitMs, false);
       try {
         const result = await this.ask(next.payload);
         const progress = this.store.applySync(next, result, this.environment.clock.now());
@@ -77,12 +78,18 @@ export class Syncer extends Emitter<{ /** Nothing is missing. */ current: Record
     return backoffMs(this.fruitless - 1, SYNC_BACKOFF, this.environment.random);
   }
 
-  private later(waitMs: number): void {
+  private later(waitMs: number, isBackoff = true): void {
     this.running = false;
     if (!this.online) return;
-    this.timer = this.environment.clock.setTimeout(() => {
+    const handle = this.environment.clock.setTimeout(() => {
       this.timer = undefined;
       this.run();
     }, waitMs);
+    this.timer = { handle, isBackoff };
+  }
+
+  private clearTimer(): void {
+    this.environment.clock.clearTimeout(this.timer?.handle);
+    this.timer = undefined;
   }
 }
