@@ -24,6 +24,7 @@ import { Rooms } from './feed/rooms';
 import { RowApplier } from './feed/row.applier';
 import { JoinService } from './join/join.service';
 import { RefreshService } from './join/refresh.service';
+import { HeapTrimmer } from './memory/heap.trimmer';
 import { Recovery } from './user/recovery';
 import { PresenceAnnouncer } from './presence/presence.announcer';
 import { PresenceWatch } from './presence/presence.watch';
@@ -81,6 +82,7 @@ export class AppModule {
         provided(RefreshService, Sessions, Rooms, RecentRows, JoinService),
         provided(Drain, Sessions, CONFIG),
         provided(Housekeeping, Sessions, RevokedSessions, Typing, Floors, NodeLog),
+        provided(HeapTrimmer),
         SocketGateway,
         assembled(RealtimeNode, {
           broker: Broker,
@@ -96,6 +98,7 @@ export class AppModule {
           digest: Digest,
           announcer: PresenceAnnouncer,
           housekeeping: Housekeeping,
+          trimmer: HeapTrimmer,
           drain: Drain,
         }),
       ],

@@ -12,6 +12,7 @@ import type { LaneRelay } from './feed/lane.relay';
 import type { NodeLog } from './feed/node-log';
 import type { RowApplier } from './feed/row.applier';
 import type { RefreshService } from './join/refresh.service';
+import type { HeapTrimmer } from './memory/heap.trimmer';
 import { showLag } from './metrics';
 import type { PresenceAnnouncer } from './presence/presence.announcer';
 import type { Cluster } from './socket/cluster';
@@ -33,6 +34,7 @@ export interface NodeParts {
   digest: Digest;
   announcer: PresenceAnnouncer;
   housekeeping: Housekeeping;
+  trimmer: HeapTrimmer;
   drain: Drain;
 }
 
@@ -63,17 +65,18 @@ export class RealtimeNode
   }
 
   onApplicationBootstrap(): void {
-    const { sessions, router, control, log, digest, housekeeping } = this.parts;
+    const { sessions, router, control, log, digest, housekeeping, trimmer } = this.parts;
     sessions.handleEvents((session, packet) => router.receive(session, packet));
     control.on(controlKeys.heads, (body) => log.hear(body as HeadsEnvelope));
     control.on(controlKeys.digest, (body) => digest.hear(body as DigestEnvelope));
     housekeeping.start();
+    trimmer.start();
     this.starting = this.startFeed();
   }
 
   /** The sockets go first: until the last one has gone, everything works. */
   async beforeApplicationShutdown(): Promise<void> {
-    const { drain, announcer, relay, log, housekeeping } = this.parts;
+    const { drain, announcer, relay, log, housekeeping, trimmer } = this.parts;
     await drain.run();
     announcer.stop();
     this.stop();
@@ -81,6 +84,7 @@ export class RealtimeNode
     await this.starting;
     await relay.stop();
     housekeeping.stop();
+    trimmer.stop();
   }
 
   async onApplicationShutdown(): Promise<void> {
