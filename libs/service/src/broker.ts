@@ -1,6 +1,6 @@
 import type { ConnectionOptions } from 'node:tls';
 import { SpanKind } from '@opentelemetry/api';
-import type { EnvelopeKind, ParleyError } from '@parley/contracts';
+import { type EnvelopeKind, envelopes, type ParleyError } from '@parley/contracts';
 import type { Logger } from 'pino';
 import type { BaseConfig, BrokerConfig } from './config';
 import { activeContext } from './context';
@@ -36,8 +36,12 @@ const refused = counter(
   ['kind', 'reason'],
 );
 
+const refusals = ['outdated', 'tooNew', 'malformed'];
+
 /** What `BrokerModule.forRoot` of `@parley/broker` needs from a service beside its name and what it serves. */
 export function brokerSettings(config: BrokerConfig & BaseConfig): BrokerSettings {
+  // Each is there from the beginning: a series that begins with its first refusal shows no increase.
+  for (const kind of Object.keys(envelopes)) for (const reason of refusals) refused.inc({ kind, reason }, 0);
   return {
     url: config.AMQP_URL,
     tls: clientTls('AMQP', config),
