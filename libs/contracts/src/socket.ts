@@ -84,7 +84,12 @@ export const serverEvents = {
   'conversation:removed': z.object({ ...versioned }),
   'member:changed': z.object({ ...versioned, change: z.enum(['added', 'role', 'removed']), member }),
   'account:changed': z.object({}),
-  'typing:changed': z.object({ conversationId: id, userId: id, typing: z.boolean() }),
+  'typing:changed': z
+    .object({ conversationId: id, userId: id, typing: z.boolean() })
+    .describe(
+      'Somebody begins to write, goes on (every 3 s at most), or ends, also 6 s after they were last heard of. Of all who ' +
+        'write in one conversation a node shows ten at a time; others are shown as these end.',
+    ),
   'presence:changed': z.object({ items: z.array(presenceEntry) }),
   'user:changed': z.object({ user: z.object({ id, username: z.string(), displayName: z.string() }) }),
   'notification:created': z.object({ notification }),
