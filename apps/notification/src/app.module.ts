@@ -8,6 +8,7 @@ import type { Config } from './config';
 import { databaseSettings, feedConnections } from './database';
 import { BatchApplier } from './feed/batch.applier';
 import { ConversationCache } from './feed/conversation.cache';
+import { EntryMaker } from './feed/entry.maker';
 import { FeedRunner } from './feed/feed.runner';
 import { FeedStore } from './feed/feed.store';
 import { NotificationFeed } from './feed/notification.feed';
@@ -71,6 +72,7 @@ export class AppModule implements OnModuleInit {
         NotificationService,
         Pruner,
         PresenceLookup,
+        EntryMaker,
         BatchApplier,
         NotificationFeed,
         FeedRunner,

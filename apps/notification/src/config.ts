@@ -8,9 +8,9 @@ import {
 } from '@parley/service';
 import type { z } from 'zod';
 
-export const schema = baseConfig
+/** What the feed takes, and with it the command that replays parked events: nothing that serves users. */
+export const feedSchema = baseConfig
   .extend({ PORT: portVariable(3005) })
-  .extend(tokenConfig.shape)
   .extend(databaseConfig.shape)
   .extend(brokerConfig.shape)
   .extend({
@@ -24,4 +24,7 @@ export const schema = baseConfig
       'Entries for messages older than this are stored and not pushed: nobody wants to hear of them now.',
     ),
   });
+export type FeedConfig = z.infer<typeof feedSchema>;
+
+export const schema = feedSchema.extend(tokenConfig.shape);
 export type Config = z.infer<typeof schema>;

@@ -1,4 +1,5 @@
 import { id, logEvent, type PartitionRows, partitionOf } from '@parley/contracts';
+import { z } from 'zod';
 import type { ParkedEvent, Span } from './feed.store';
 
 /** Cuts a batch so that no transaction stores more than so many rows; the order within a partition stays. */
@@ -56,15 +57,25 @@ export function sift(batch: PartitionRows[]): { sound: PartitionRows[]; parked: 
     partition,
     rows: rows.filter((row) => {
       const reason = faultOf(partition, row);
-      if (reason !== undefined) parked.push({ partition, position: row.position, reason });
+      if (reason !== undefined) parked.push({ partition, position: row.position, reason, ...namesOf(row) });
       return reason === undefined;
     }),
   }));
   return { sound, parked };
 }
 
+const namesOfRow = z.object({
+  kind: z.string().max(64).nullable().catch(null),
+  conversationId: id.nullable().catch(null),
+});
+
+/** What a row says it is, as far as it can be believed. */
+function namesOf(row: unknown): Pick<ParkedEvent, 'kind' | 'conversationId'> {
+  return namesOfRow.parse(row);
+}
+
 /** Why nobody can apply a row, in words without its content; undefined for a sound one. */
-function faultOf(partition: number, row: unknown): string | undefined {
+export function faultOf(partition: number, row: unknown): string | undefined {
   const result = logEvent.safeParse(row);
   if (!result.success) {
     const issues = result.error.issues.map((issue) => `${issue.path.join('.') || 'event'}: ${issue.code}`);

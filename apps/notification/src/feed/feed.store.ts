@@ -1,10 +1,11 @@
 import type { ConversationType } from '@parley/contracts';
 import type { Pool, PoolClient } from 'pg';
 import type { Entry } from '../notification/entry';
-import type { BatchWalk } from './batch.walk';
+import { columns, transaction } from '../transaction';
+import { type BatchWalk, pairKey } from './batch.walk';
 import type { ConversationState } from './conversation.cache';
-import { pairKey } from './batch.walk';
-import { storeEntriesSql, storePositionsSql } from './feed.sql';
+import { entryColumns, storeEntriesSql, storePositionsSql } from './feed.sql';
+import { storeMemberships } from './membership.writes';
 
 /** The part of a partition that a batch covers. */
 export interface Span {
@@ -17,9 +18,22 @@ export interface ParkedEvent {
   partition: number;
   position: number;
   reason: string;
+  /** Null where the row is so broken that it does not say. */
+  kind: string | null;
+  conversationId: string | null;
 }
 
-/** The stored positions are not those that this batch follows: another instance fed these partitions meanwhile. */
+interface PositionRow {
+  partition: number;
+  epoch: string;
+  position: string;
+  revision: string;
+}
+
+/**
+ * The stored positions are not those that this batch follows: another instance fed these partitions meanwhile. Or they
+ * are, and an operator replayed what was parked: then the memberships that the batch was decided by are old.
+ */
 export class OutOfStep extends Error {
   constructor(readonly positions: ReadonlyMap<number, number>) {
     super('The stored positions are not those that this batch follows.');
@@ -28,17 +42,18 @@ export class OutOfStep extends Error {
 
 /** What the feed reads and writes. Rejects with pg's errors; whatever rejected has stored nothing, or all of it. */
 export class FeedStore {
+  /** By partition: what the memberships that this instance remembers rest on. */
+  private readonly revisions = new Map<number, string>();
+
   constructor(private readonly pool: Pool) {}
 
-  /** Applied positions. What stands under another epoch is dropped; the users' entries stay. */
+  /** Applied positions. What stands under another epoch is dropped, parked events too; the users' entries stay. */
   async load(partitions: number[], epoch: string): Promise<Map<number, number>> {
-    return this.transaction(async (client) => {
-      const { rows } = await client.query<{ partition: number; epoch: string; position: string }>(
-        'select partition, epoch, position from feed_positions where partition = any($1) order by 1 for update',
-        [partitions],
-      );
+    return transaction(this.pool, async (client) => {
+      const rows = await this.readPositions(client, partitions, 'for update');
       const stale = rows.filter((row) => row.epoch !== epoch).map((row) => row.partition);
       if (stale.length > 0) await this.reset(client, stale, epoch);
+      this.learnRevisions(rows);
       return new Map(
         rows.map((row) => [row.partition, stale.includes(row.partition) ? 0 : Number(row.position)]),
       );
@@ -96,14 +111,15 @@ export class FeedStore {
       if (moved < spans.length) await this.checkStep(this.pool, epoch, spans, 'after');
       return inserted;
     }
-    return this.transaction(async (client) => {
+    return transaction(this.pool, async (client) => {
       await this.checkStep(client, epoch, spans, 'before');
-      await this.storeMemberships(client, walk);
+      await storeMemberships(client, walk);
       if (parked.length > 0) {
         await client.query(
-          `insert into parked_events (partition, position, reason, epoch)
-           select p.*, $4 from unnest($1::smallint[], $2::bigint[], $3::text[]) as p on conflict do nothing`,
-          [...columns(parked, 'partition', 'position', 'reason'), epoch],
+          `insert into parked_events (partition, position, reason, kind, conversation_id, epoch)
+           select p.*, $6 from unnest($1::smallint[], $2::bigint[], $3::text[], $4::text[], $5::text[]) as p
+           on conflict do nothing`,
+          [...columns(parked, 'partition', 'position', 'reason', 'kind', 'conversationId'), epoch],
         );
       }
       return (await this.store(client, epoch, spans, entries)).inserted;
@@ -112,7 +128,8 @@ export class FeedStore {
 
   /** One statement: entries and positions come together or not at all. */
   private async store(client: Pool | PoolClient, epoch: string, spans: Span[], entries: Entry[]) {
-    const positions = [...columns(spans, 'partition', 'first', 'last'), epoch];
+    const revisions = spans.map(({ partition }) => this.revisions.get(partition) ?? '0');
+    const positions = [...columns(spans, 'partition', 'first', 'last'), revisions, epoch];
     if (entries.length === 0) {
       const { rowCount } = await client.query({
         name: 'store-positions',
@@ -121,31 +138,20 @@ export class FeedStore {
       });
       return { moved: rowCount ?? 0, inserted: new Set<string>() };
     }
-    const values = columns(
-      entries,
-      'userId',
-      'id',
-      'type',
-      'conversationId',
-      'messageId',
-      'number',
-      'senderId',
-      'createdAt',
-    );
     const { rows } = await client.query<{ moved: string; inserted: string[] }>({
       name: 'store-entries',
       text: storeEntriesSql,
-      values: [...positions, ...values],
+      values: [...positions, ...entryColumns(entries)],
     });
     return { moved: Number(rows[0]?.moved ?? 0), inserted: new Set(rows[0]?.inserted ?? []) };
   }
 
   /** @param when whether the batch's own positions are stored already */
   private async checkStep(client: Pool | PoolClient, epoch: string, spans: Span[], when: 'before' | 'after') {
-    const { rows } = await client.query<{ partition: number; epoch: string; position: string }>(
-      `select partition, epoch, position from feed_positions where partition = any($1) order by 1
-       ${when === 'before' ? 'for update' : ''}`,
-      [spans.map((span) => span.partition)],
+    const rows = await this.readPositions(
+      client,
+      spans.map(({ partition }) => partition),
+      when === 'before' ? 'for update' : '',
     );
     const stored = new Map(
       rows.map((row) => [row.partition, row.epoch === epoch ? Number(row.position) : -1]),
@@ -153,42 +159,14 @@ export class FeedStore {
     const inStep = spans.every(({ partition, first, last }) =>
       when === 'before' ? stored.get(partition) === first - 1 : (stored.get(partition) ?? -1) >= last,
     );
-    if (!inStep) throw new OutOfStep(stored);
+    const isCurrent = rows.every((row) => row.revision === this.revisions.get(row.partition));
+    if (inStep && (isCurrent || when === 'after')) return;
+    this.learnRevisions(rows);
+    throw new OutOfStep(stored);
   }
 
-  private async storeMemberships(client: PoolClient, walk: BatchWalk): Promise<void> {
-    const deleted = [...walk.deleted];
-    if (deleted.length > 0) {
-      await client.query('delete from members where conversation_id = any($1::uuid[])', [deleted]);
-      await client.query('delete from conversations where id = any($1::uuid[])', [deleted]);
-    }
-    await client.query(
-      `insert into conversations (id, partition, type, member_count)
-       select * from unnest($1::uuid[], $2::smallint[], $3::text[], $4::integer[])
-       on conflict (id) do update set member_count = excluded.member_count`,
-      columns([...walk.conversations.values()], 'id', 'partition', 'type', 'memberCount'),
-    );
-    const changes = [...walk.memberships].flatMap(([conversationId, users]) =>
-      [...users].map(([userId, isMember]) => ({ conversationId, userId, isMember })),
-    );
-    await client.query(
-      `delete from members m using unnest($1::uuid[], $2::uuid[]) as gone (conversation_id, user_id)
-       where m.conversation_id = gone.conversation_id and m.user_id = gone.user_id`,
-      columns(
-        changes.filter((change) => !change.isMember),
-        'conversationId',
-        'userId',
-      ),
-    );
-    await client.query(
-      `insert into members (conversation_id, user_id) select * from unnest($1::uuid[], $2::uuid[])
-       on conflict do nothing`,
-      columns(
-        changes.filter((change) => change.isMember),
-        'conversationId',
-        'userId',
-      ),
-    );
+  private learnRevisions(rows: PositionRow[]): void {
+    for (const { partition, revision } of rows) this.revisions.set(partition, revision);
   }
 
   private async reset(client: PoolClient, partitions: number[], epoch: string): Promise<void> {
@@ -197,31 +175,19 @@ export class FeedStore {
       [partitions],
     );
     await client.query('delete from conversations where partition = any($1)', [partitions]);
+    // The replay meets their rows anew.
+    await client.query('delete from parked_events where partition = any($1)', [partitions]);
     await client.query('update feed_positions set epoch = $2, position = 0 where partition = any($1)', [
       partitions,
       epoch,
     ]);
   }
 
-  private async transaction<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
-    const client = await this.pool.connect();
-    let broken: Error | undefined;
-    try {
-      await client.query('begin');
-      const result = await work(client);
-      await client.query('commit');
-      return result;
-    } catch (error) {
-      await client.query('rollback').catch((failure: Error) => (broken = failure));
-      throw error;
-    } finally {
-      // A connection that cannot even roll back is of no more use to anybody.
-      client.release(broken);
-    }
+  private async readPositions(client: Pool | PoolClient, partitions: number[], lock: 'for update' | '') {
+    const { rows } = await client.query<PositionRow>(
+      `select partition, epoch, position, revision from feed_positions where partition = any($1) order by 1 ${lock}`,
+      [partitions],
+    );
+    return rows;
   }
-}
-
-/** One array for each column, as `unnest` takes them. */
-function columns<T>(rows: T[], ...names: (keyof T)[]): unknown[][] {
-  return names.map((name) => rows.map((row) => row[name]));
 }

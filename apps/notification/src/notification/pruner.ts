@@ -34,6 +34,11 @@ export class Pruner implements BeforeApplicationShutdown {
     this.running ??= this.run().finally(() => (this.running = undefined));
   }
 
+  /** Resolves once every list that is due was cut; for a program that ends when its work is done. */
+  async settled(): Promise<void> {
+    await this.running;
+  }
+
   async beforeApplicationShutdown(): Promise<void> {
     this.stopped = true;
     await this.running;

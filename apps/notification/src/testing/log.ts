@@ -104,6 +104,15 @@ export class LogWriter {
     this.append(conversationId, (base) => ({ ...base, ...row }) as LogEvent);
   }
 
+  /** Breaks the newest row of the conversation's partition; what is returned mends it. */
+  breakLast(conversationId: string, fault: object = { kind: 'of.later' }): () => void {
+    const rows = this.rows.get(partitionOf(conversationId)) ?? [];
+    const index = rows.length - 1;
+    const sound = rows[index] as LogEvent;
+    rows[index] = { ...sound, ...fault } as LogEvent;
+    return () => (rows[index] = sound);
+  }
+
   /** Rows of each partition after these positions. */
   after(positions: ReadonlyMap<number, number> = new Map()): PartitionRows[] {
     return [...this.rows]
