@@ -1,4 +1,5 @@
 import type { Message, MessagePage, Problem, SyncResult } from '@parley/contracts';
+import { until } from '@parley/testing';
 import { describeStores } from './testing/store';
 import { World } from './testing/world';
 
@@ -74,13 +75,11 @@ describeStores('history', (kind) => {
       await world.settled(other);
       peer.publish();
 
-      for (;;) {
-        const { status, body } = await history.get<Problem>(alice, `/v1/conversations/${id}/messages`);
-        if (status === 503) {
-          expect(body.code).toBe('unavailable');
-          break;
-        }
-      }
+      const refusal = await until('the conversation is refused', async () => {
+        const answer = await history.get<Problem>(alice, `/v1/conversations/${id}/messages`);
+        return answer.status === 503 && answer.body;
+      });
+      expect(refusal.code).toBe('unavailable');
       expect((await history.get(mallory, `/v1/conversations/${id}/messages`)).status).toBe(404);
       const { body } = await history.post<SyncResult>(alice, '/v1/sync', {
         epoch: peer.epoch,

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type Message, type Notification, partitionOf } from '@parley/contracts';
-import { type Interruptible, freshDatabase, freshVhost, interruptible } from '@parley/testing';
+import { type Interruptible, freshDatabase, freshVhost, interruptible, until } from '@parley/testing';
 import { Client } from 'pg';
 import { Instance } from './testing/instance';
 import { LogWriter } from './testing/log';
@@ -176,12 +176,12 @@ test('names follow the newest event, whatever comes again or broken', async () =
   const stored = () =>
     sql<{ display_name: string }>('select display_name from notification.profiles where user_id = $1', [bob]);
   await tell(put(4, 'Robert'));
-  while ((await stored())[0]?.display_name !== 'Robert') continue;
+  await until('the newest name is stored', async () => (await stored())[0]?.display_name === 'Robert');
   await tell(put(3, 'Bobby'));
   const last = { ...put(1, 'Last'), user: { id: alice, username: 'alice', displayName: 'Last' } };
   await tell(last);
   const known = () => sql('select from notification.profiles where user_id = $1', [alice]);
-  while ((await known()).length === 0) continue;
+  await until('the last name is stored', async () => (await known()).length > 0);
   expect(await stored()).toEqual([{ display_name: 'Robert' }]);
 });
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Publisher } from '@parley/broker';
 import type { PresenceEntry, Problem } from '@parley/contracts';
 import { loadConfig, type RunningService } from '@parley/service';
-import { accessTokenFor, freshVhost, privateRedis, testKeys } from '@parley/testing';
+import { accessTokenFor, freshVhost, privateRedis, testKeys, until } from '@parley/testing';
 import { Redis } from 'ioredis';
 import { startPresence } from './app';
 import { schema } from './config';
@@ -40,11 +40,8 @@ async function startNode(): Promise<RealtimeNode> {
 const service = (index = 0) => services[index] as RunningService;
 
 async function ready(expected: number, of = service()): Promise<void> {
-  for (;;) {
-    const { status } = await fetch(`${of.url}/health/ready`);
-    if (status === expected) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  const isSo = async () => (await fetch(`${of.url}/health/ready`)).status === expected;
+  await until(`readiness answers with ${expected}`, isSo);
 }
 
 async function call(method: string, path: string, userId?: string, body?: unknown, of = service()) {

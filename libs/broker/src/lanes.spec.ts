@@ -1,5 +1,5 @@
 import { queues, LANES } from '@parley/contracts';
-import { freshVhost } from '@parley/testing';
+import { freshVhost, until } from '@parley/testing';
 import { LaneConsumer } from './lanes';
 import { Peer } from './testing/peer';
 
@@ -43,25 +43,22 @@ describe('LaneConsumer', () => {
     return { consumer, held };
   }
 
-  async function until(isSo: () => boolean): Promise<void> {
-    while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-
   it('hands on what it has not dealt with when a lane is another one’s', async () => {
     const first = await startConsumer();
-    await until(() => first.consumer.lanes().length === LANES);
+    await until('the first has all lanes', () => first.consumer.lanes().length === LANES);
     for (let lane = 0; lane < LANES; lane += 1) {
       const body = { v: 1, epoch: 'one', partitions: [{ partition: lane, rows: [] }] };
       publisher.publisher.events(lane, JSON.stringify(body));
     }
-    await until(() => first.held.size === LANES);
+    await until('the first holds all envelopes', () => first.held.size === LANES);
 
     const second = await startConsumer();
     const halves = [first, second].map(({ consumer }) => consumer);
-    await until(() => halves.every((consumer) => consumer.lanes().length === LANES / 2));
+    const isEven = () => halves.every((consumer) => consumer.lanes().length === LANES / 2);
+    await until('both have half of the lanes', isEven);
     for (const acknowledge of first.held.values()) acknowledge();
 
-    await until(() => second.held.size === LANES / 2);
+    await until('the second has what the first gave away', () => second.held.size === LANES / 2);
     expect(new Set(second.held.keys())).toEqual(new Set(second.consumer.lanes()));
   });
 });

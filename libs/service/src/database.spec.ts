@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { Controller, Get, Module } from '@nestjs/common';
 import { InjectDataSource, TypeOrmModule } from '@nestjs/typeorm';
-import { freshDatabase, interruptible, type Interruptible } from '@parley/testing';
+import { freshDatabase, interruptible, type Interruptible, until } from '@parley/testing';
 import { Client } from 'pg';
 import { DataSource, type MigrationInterface, type QueryRunner } from 'typeorm';
 import {
@@ -110,7 +110,7 @@ describe('a service whose database fails', () => {
 
   async function expectRecovery() {
     await line.restore();
-    while ((await status('/health/ready')) !== 200);
+    await until('the service is ready', async () => (await status('/health/ready')) === 200);
     for (const path of ['/plain', '/transaction']) expect(await status(path)).toBe(200);
   }
 

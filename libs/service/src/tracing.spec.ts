@@ -1,6 +1,6 @@
 import { Controller, Get, Module } from '@nestjs/common';
 import { unavailable } from '@parley/contracts';
-import { OtlpReceiver, type ReceivedSpan } from '@parley/testing';
+import { OtlpReceiver, type ReceivedSpan, until } from '@parley/testing';
 import {
   Public,
   activeSpan,
@@ -201,8 +201,8 @@ describe('a collector', () => {
     collector.status = 400;
     const before = await count('tracing_spans_dropped_total', 'export_failed');
     burst(512);
-    while ((await count('tracing_spans_dropped_total', 'export_failed')) === before)
-      await new Promise((resolve) => setImmediate(resolve));
+    const dropped = async () => (await count('tracing_spans_dropped_total', 'export_failed')) > before;
+    await until('spans are dropped', dropped);
     collector.status = 200;
     startSpan('after', null)?.end();
     expect((await exported()).map(({ name }) => name)).toContain('after');

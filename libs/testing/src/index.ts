@@ -8,3 +8,4 @@ export { privateRedis } from './private-redis';
 export { formerEnvelopes, type RecordedEnvelope, type Recording } from './recorded';
 export { testServers, type TestServers } from './servers';
 export { accessTokenFor, testKeys, ticketFor, type TokenOptions } from './tokens';
+export { until } from './until';

@@ -1,4 +1,4 @@
-import { freshRedis, makeCertificates } from '@parley/testing';
+import { freshRedis, makeCertificates, until } from '@parley/testing';
 import { once } from 'node:events';
 import { copyFileSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -117,11 +117,11 @@ test('a renewed certificate is shown to new connections while an open websocket 
   await makeCertificates(at('made'), ['next']);
   await makeCertificates(at('made'), ['renew', '--names', 'gateway']);
   install();
-  for (;;) {
+  await until('the new certificate is shown', async () => {
     const { socket: fresh, fingerprint } = await handshake();
     fresh.destroy();
-    if (fingerprint !== before.fingerprint) break;
-  }
+    return fingerprint !== before.fingerprint;
+  });
   const echoed = once(socket, 'message');
   socket.send('still here');
   expect(String(((await echoed) as [Buffer])[0])).toContain('still here');

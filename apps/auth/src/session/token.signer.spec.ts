@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TokenVerifier } from '@parley/service';
+import { until } from '@parley/testing';
 import { decodeProtectedHeader } from 'jose';
 import { v7 as uuid } from 'uuid';
 import { TokenSigner } from './token.signer';
@@ -52,7 +53,7 @@ test('keys rotate without a restart, and bad files change nothing', async () => 
   expect(decodeProtectedHeader(old)).toEqual({ alg: 'ES256', typ: 'at+jwt', kid: 'first' });
 
   write(publicFile, [first.public, second.public]);
-  while (!verifier.publicKeys.find('second')) await nextPoll();
+  await until('the second key is known', () => verifier.publicKeys.find('second') !== undefined);
   // A key that nobody knows is never signed with.
   write(privateFile, [key('unknown').private]);
   signer.reload();
@@ -66,17 +67,17 @@ test('keys rotate without a restart, and bad files change nothing', async () => 
 
   write(publicFile, [first.public, second.public]);
   write(privateFile, [second.private, first.private]);
-  let fresh = await signer.sign('access', user, 60);
-  while (decodeProtectedHeader(fresh).kid !== 'second') {
-    await nextPoll();
-    fresh = await signer.sign('access', user, 60);
-    expect(['first', 'second']).toContain(decodeProtectedHeader(fresh).kid);
-  }
+  const fresh = await until('the second key signs', async () => {
+    const token = await signer.sign('access', user, 60);
+    const { kid } = decodeProtectedHeader(token);
+    expect(['first', 'second']).toContain(kid);
+    return kid === 'second' && token;
+  });
   for (const token of [old, fresh]) {
     expect(await verifier.verifyAccessToken(token)).toMatchObject(user);
   }
   write(publicFile, [second.public]);
-  while (verifier.publicKeys.find('first')) await nextPoll();
+  await until('the first key is gone', () => verifier.publicKeys.find('first') === undefined);
   await expect(verifier.verifyAccessToken(old)).rejects.toMatchObject({ code: 'unauthenticated' });
 });
 
@@ -85,8 +86,3 @@ test('a signing key that is not published stops the start', () => {
   write(privateFile, [key('b').private]);
   expect(start).toThrow('not among the public keys');
 });
-
-/** The files are looked at every second; this asks whether it has happened. */
-function nextPoll(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 200));
-}

@@ -1,5 +1,5 @@
 import { type Authenticated, envelopes } from '@parley/contracts';
-import { freshDatabase, freshVhost, interruptible, type Interruptible } from '@parley/testing';
+import { freshDatabase, freshVhost, interruptible, type Interruptible, until } from '@parley/testing';
 import { call, listen, password, query, register, startWorld, type World } from './world';
 
 describe('when the database is away', () => {
@@ -41,7 +41,8 @@ describe('when the database is away', () => {
       // What needs no database goes on.
       expect((await call(world.services[0]!, 'GET', '/v1/auth/.well-known/jwks.json')).status).toBe(200);
       await line.restore();
-      while ((await call(world.services[0]!, 'GET', '/health/ready')).status !== 200);
+      const isReady = async () => (await call(world.services[0]!, 'GET', '/health/ready')).status === 200;
+      await until('the service is ready', isReady);
       expect((await call(world.services[0]!, 'GET', '/v1/users/me', { token })).status).toBe(200);
     },
   );
@@ -80,7 +81,8 @@ describe('when the broker is away', () => {
         'alice of Parley',
         ...Array.from({ length: 12 }, (_, n) => `Name ${n + 1}`),
       ]);
-      while ((await query(world, 'select 1 from auth.outbox')).length > 0);
+      const isEmpty = async () => (await query(world, 'select 1 from auth.outbox')).length === 0;
+      await until('the outbox is empty', isEmpty);
       await heard.close();
       await world.stop();
       await line.close();

@@ -1,4 +1,5 @@
 import { type Authenticated, envelopes, type Me } from '@parley/contracts';
+import { until } from '@parley/testing';
 import { call, listen, password, register, registration, startWorld, type World } from './world';
 
 let world: World;
@@ -67,10 +68,10 @@ test('of many who want the same name at once exactly one gets it', async () => {
 
 /** Asks again while the answer is only that it took too long. */
 async function decided(body: object): ReturnType<typeof post> {
-  for (;;) {
+  return until('the registration is decided', async () => {
     const answer = await post(body);
-    if (answer.status !== 503) return answer;
-  }
+    return answer.status !== 503 && answer;
+  });
 }
 
 const good = registration('dave');

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { until } from '@parley/testing';
 import { World } from '../testing/world';
 
 let world: World;
@@ -75,11 +76,11 @@ describe('permissions', () => {
     peer.log.deleteConversation(id);
     peer.publish();
 
-    for (;;) {
+    await until('the conversation is gone', async () => {
       const { status } = await history.get(alice, `/v1/conversations/${id}/messages`);
-      if (status === 404) break;
-      expect(status).toBe(200);
-    }
+      if (status !== 404) expect(status).toBe(200);
+      return status === 404;
+    });
   });
 
   it('ask messaging once before they refuse, for the event may be on its way', async () => {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { MessagePage, QueryReply } from '@parley/contracts';
 import { laneOf, partitionOf } from '@parley/contracts';
-import { freshVhost } from '@parley/testing';
+import { freshVhost, until } from '@parley/testing';
 import { HistoryUnderTest } from '../testing/history';
 import { MessagingPeer } from '../testing/messaging.peer';
 import { sabotage, type Sabotage } from '../testing/sabotage';
@@ -45,16 +45,12 @@ describeStores('the feed', ({ fresh, itRefusing }) => {
 
   async function numbers(id: string, atLeast: number, instance = first()): Promise<number[]> {
     const path = `/v1/conversations/${id}/messages?atLeast=${atLeast}`;
-    for (;;) {
+    return until(`the view has version ${atLeast}`, async () => {
       const { status, body } = await instance.get<MessagePage>(alice, path);
       if (status === 200) return body.items.map((message) => message.number);
       if (status !== 503) throw new Error(`the view answered ${status}`);
-    }
-  }
-
-  /** Resolves once the instance says so. */
-  async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
-    while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 20));
+      return undefined;
+    });
   }
 
   it('answers realtime over the broker', async () => {
@@ -85,7 +81,7 @@ describeStores('the feed', ({ fresh, itRefusing }) => {
     peer.publish();
     peer.announceHeads();
 
-    await until(async () => {
+    await until('the view is of the new epoch', async () => {
       peer.announceHeads();
       const ask = { userId: alice, epoch: 'epoch-1', versions: { [id]: 0, [old]: 2 }, limit: 10 };
       const { epoch, conversations, removed } = await peer.requester.query('history.sync', ask);
@@ -109,7 +105,8 @@ describeStores('the feed', ({ fresh, itRefusing }) => {
       peer.publish();
 
       for (const other of others) expect(await numbers(other, 3)).toEqual([1, 2]);
-      await until(async () => (await first().metric('history_parked_events_total')) > 0);
+      const parked = async () => (await first().metric('history_parked_events_total')) > 0;
+      await until('the event is parked', parked);
       const path = `/v1/conversations/${id}/messages`;
       expect((await first().get(alice, path)).status).toBe(503);
 
@@ -136,7 +133,7 @@ describeStores('the feed', ({ fresh, itRefusing }) => {
     peer.log.send(id, bob, 'of a later release');
     peer.publish();
     const { feed: store, close } = await openTestStore(environment);
-    await until(async () => (await store.parked(1, id)).length === 1);
+    await until('the event is parked', async () => (await store.parked(1, id)).length === 1);
     await close();
     await damage.accept();
     const later = await start();
@@ -163,7 +160,7 @@ describeStores('the feed', ({ fresh, itRefusing }) => {
 
   it('serves every conversation from every instance, and hands lanes over without loss', async () => {
     const second = await start();
-    await until(() => {
+    await until('both have lanes, together all', () => {
       const lanes = instances.map((instance) => instance.service.app.get(FeedRunner).lanes());
       return lanes.every((own) => own.length > 0) && new Set(lanes.flat()).size === 16;
     });

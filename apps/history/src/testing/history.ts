@@ -2,7 +2,7 @@ import { startHistory } from '../app';
 import { schema } from '../config';
 import type { Problem } from '@parley/contracts';
 import { loadConfig, type RunningService } from '@parley/service';
-import { accessTokenFor, testKeys } from '@parley/testing';
+import { accessTokenFor, testKeys, until } from '@parley/testing';
 import { storeOf } from '../store';
 import type { StoreEnvironment } from './store';
 
@@ -45,12 +45,11 @@ export class HistoryUnderTest {
 
   /** Resolves once readiness answers with this status. */
   async ready(status: number): Promise<void> {
-    for (;;) {
+    await until(`readiness answers with ${status}`, async () => {
       const response = await fetch(`${this.service.url}/health/ready`);
       await response.body?.cancel();
-      if (response.status === status) return;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+      return response.status === status;
+    });
   }
 
   private async call<Body>(

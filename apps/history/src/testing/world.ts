@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Message } from '@parley/contracts';
-import { freshVhost, interruptible, type Interruptible } from '@parley/testing';
+import { freshVhost, interruptible, type Interruptible, until } from '@parley/testing';
 import { HistoryUnderTest } from './history';
 import { MessagingPeer } from './messaging.peer';
 import { postgres, type TestStoreKind } from './store';
@@ -51,11 +51,11 @@ export class World {
     this.peer.publish();
     const { conversation } = this.peer.log.of(id);
     const path = `/v1/conversations/${id}/messages?atLeast=${conversation.version}&limit=1`;
-    for (;;) {
+    await until(`the view has version ${conversation.version}`, async () => {
       const { status } = await this.history.get(this.alice, path);
-      if (status === 200) return;
-      if (status !== 503) throw new Error(`the view answered ${status}`);
-    }
+      if (status !== 200 && status !== 503) throw new Error(`the view answered ${status}`);
+      return status === 200;
+    });
   }
 
   async stop(): Promise<void> {

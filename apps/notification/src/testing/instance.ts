@@ -1,6 +1,6 @@
 import type { Problem } from '@parley/contracts';
 import { loadConfig, runMigrations, type RunningService } from '@parley/service';
-import { accessTokenFor, testKeys } from '@parley/testing';
+import { accessTokenFor, testKeys, until } from '@parley/testing';
 import { startNotification } from '../app';
 import { schema } from '../config';
 import { databaseSettings } from '../database';
@@ -30,14 +30,13 @@ export class Instance {
     return this.call<Body>('PUT', userId, path, body);
   }
 
-  /** Resolves with the report once readiness answers with this status. */
+  /** Resolves once readiness answers with this status. */
   async ready(status: number, overall?: string): Promise<void> {
-    for (;;) {
+    await until(`readiness answers with ${status} ${overall ?? ''}`, async () => {
       const response = await fetch(`${this.service.url}/health/ready`);
       const report = (await response.json()) as { status: string };
-      if (response.status === status && (overall === undefined || report.status === overall)) return;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+      return response.status === status && (overall === undefined || report.status === overall);
+    });
   }
 
   private async call<Body>(method: string, userId: string | undefined, path: string, body?: unknown) {

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Broker } from '@parley/broker';
-import { managementRequest, testServers } from '@parley/testing';
+import { managementRequest, testServers, until } from '@parley/testing';
 import type { Client } from '../testing/client';
 import { aUser, World } from '../testing/world';
 
@@ -34,15 +33,11 @@ describe('a lost connection to the broker', () => {
         broker.once('connected', () => resolve());
       }),
     );
-    for (;;) {
+    const { name } = await until('RabbitMQ shows the connection', async () => {
       const all = (await managementRequest(servers, 'GET', '/api/connections')) as Connection[];
-      const found = all.find((connection) => connection.user_provided_name === own);
-      if (found) {
-        await managementRequest(servers, 'DELETE', `/api/connections/${encodeURIComponent(found.name)}`);
-        break;
-      }
-      await delay(100);
-    }
+      return all.find((connection) => connection.user_provided_name === own);
+    });
+    await managementRequest(servers, 'DELETE', `/api/connections/${encodeURIComponent(name)}`);
     await back;
   }
 
@@ -79,14 +74,8 @@ describe('a lost connection to the broker', () => {
         conversation: { title: 'While away' },
       });
     }
-    for (;;) {
-      const answer = await a.ask('message:send', {
-        conversationId: id,
-        clientMessageId: 'm1',
-        body: 'Hello',
-      });
-      if (answer.ok) break;
-    }
+    const message = { conversationId: id, clientMessageId: 'm1', body: 'Hello' };
+    await until('the message is taken', async () => (await a.ask('message:send', message)).ok);
     expect(await b.take('message:created')).toMatchObject({ message: { body: 'Hello' } });
   });
 });

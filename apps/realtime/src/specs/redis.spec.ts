@@ -1,5 +1,4 @@
-import { setTimeout as pause } from 'node:timers/promises';
-import { privateRedis } from '@parley/testing';
+import { privateRedis, until } from '@parley/testing';
 import type { Client } from '../testing/client';
 import { aUser, World } from '../testing/world';
 
@@ -42,11 +41,11 @@ describe('Redis', () => {
 
   async function untilStatus(status: string): Promise<void> {
     for (const node of world.nodes) {
-      for (;;) {
+      await until(`the node is ${status}`, async () => {
         const response = await fetch(`${node.url}/health/ready`);
         expect(response.status).toBe(200);
-        if (((await response.json()) as { status: string }).status === status) break;
-      }
+        return ((await response.json()) as { status: string }).status === status;
+      });
     }
   }
 
@@ -66,12 +65,12 @@ describe('Redis', () => {
     await redis.start();
     await untilStatus('ok');
     // Without announced heads: only the way through Redis is left for whoever is not on the lane's node.
-    for (;;) {
+    const hears = async () => {
       await a.ask('typing:stop', { conversationId: id });
       await a.ask('typing:start', { conversationId: id });
-      if (b.names.includes('typing:changed')) break;
-      await pause(TYPING_PAUSE_MS);
-    }
+      return b.names.includes('typing:changed');
+    };
+    await until('the other node hears of typing', hears, { everyMs: TYPING_PAUSE_MS });
     for (const client of [b, c]) client.events.length = 0;
     const body = 'through Redis';
     await a.ask('message:send', { conversationId: id, clientMessageId: 'back', body });

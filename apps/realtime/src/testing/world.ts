@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import { loadConfig, type RunningService } from '@parley/service';
 import {
   accessTokenFor,
@@ -7,6 +6,7 @@ import {
   freshVhost,
   testKeys,
   ticketFor,
+  until,
   type TokenOptions,
 } from '@parley/testing';
 import { exchanges, queues, type ConnectionEvent, type PresenceEntry } from '@parley/contracts';
@@ -82,7 +82,8 @@ export class World {
 
   /** Resolves once the node takes sockets. */
   async untilReady(node: number): Promise<void> {
-    while ((await fetch(`${this.node(node).url}/health/ready`)).status !== 200) await delay(20);
+    const isReady = async () => (await fetch(`${this.node(node).url}/health/ready`)).status === 200;
+    await until(`node ${node} is ready`, isReady);
   }
 
   node(index: number): RunningService {

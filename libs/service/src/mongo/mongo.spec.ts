@@ -1,5 +1,5 @@
 import { Module } from '@nestjs/common';
-import { describeMongo, interruptible, testMongo, type TestMongo } from '@parley/testing';
+import { describeMongo, interruptible, testMongo, type TestMongo, until } from '@parley/testing';
 import type { Connection } from 'mongoose';
 import {
   MONGO_CONNECTION,
@@ -79,7 +79,7 @@ describeMongo('MongoDB', () => {
         expect([String(reason), isBackingServiceAway(reason)]).toEqual([expect.anything(), true]);
       expect(await ready()).toBe(503);
       await line.restore();
-      while ((await ready()) !== 200);
+      await until('the service is ready', async () => (await ready()) === 200);
       expect(await items().countDocuments({ number: 1 })).toBe(1);
     }
     await service.close();

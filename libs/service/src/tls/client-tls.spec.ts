@@ -11,7 +11,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, createServer, type Server, type TLSSocket } from 'node:tls';
-import { makeCertificates } from '@parley/testing';
+import { makeCertificates, until } from '@parley/testing';
 import { clientTls, metricsRegistry } from '..';
 import { tlsFailure } from './failure';
 
@@ -59,11 +59,6 @@ function attempt(hold?: (socket: TLSSocket) => void): Promise<Error | undefined>
   });
 }
 
-/** Tries until a new connection ends so; the files are read again a moment after they change. */
-async function until(expected: (failure: Error | undefined) => boolean): Promise<void> {
-  while (!expected(await attempt()));
-}
-
 beforeAll(async () => {
   for (const name of ['first', 'second']) await makeCertificates(join(directory, name));
   mount('1', filesOf(join(directory, 'first')));
@@ -97,19 +92,25 @@ test('new connections take certificates that were swapped, open ones live on, ba
   const strange = await attempt();
   expect(tlsFailure(strange)).toContain('an authority that is not trusted');
   mount('2', filesOf(join(directory, 'second')));
-  await until((failure) => failure === undefined);
+  // The files are read again a moment after they change.
+  await until('a new connection is taken', async () => (await attempt()) === undefined);
 
   // A key of another certificate: the last good pair stays.
   mount('3', {
     ...filesOf(join(directory, 'second')),
     'client.key': filesOf(join(directory, 'first'))['client.key']!,
   });
-  const bad = () => metricsRegistry.getSingleMetricAsString('tls_certificate_files_bad');
-  while (!(await bad()).includes('tls_certificate_files_bad{server="redis"} 1')) await attempt();
+  const untilBad = (count: number) =>
+    until(`${count} servers have bad files`, async () => {
+      await attempt();
+      const metric = await metricsRegistry.getSingleMetricAsString('tls_certificate_files_bad');
+      return metric.includes(`tls_certificate_files_bad{server="redis"} ${count}`);
+    });
+  await untilBad(1);
   expect(await attempt()).toBeUndefined();
 
   mount('4', filesOf(join(directory, 'second')));
-  while (!(await bad()).includes('tls_certificate_files_bad{server="redis"} 0')) await attempt();
+  await untilBad(0);
 
   const echoed = new Promise((resolve) => held.once('data', resolve));
   held.write('still here');

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Server as HttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { SOCKET_PATH } from '@parley/contracts';
+import { until } from '@parley/testing';
 import { Server, type Socket } from 'socket.io';
 import { Connection } from './connection';
 
@@ -49,7 +50,7 @@ describe('Connection', () => {
     socket.on('sync', (payload: object, ack: (answer: object) => void) => ack({ ok: true, payload }));
     socket.emit('ready', {});
     const answered = once(socket, 'sync');
-    while (!connection.isConnected) await new Promise((resolve) => setImmediate(resolve));
+    await until('the client is connected', () => connection.isConnected);
     const answer = await connection.ask<{ payload: object }>('sync', { limit: 1 });
     await answered;
     expect(answer).toEqual({ ok: true, payload: { limit: 1 } });
@@ -62,8 +63,7 @@ describe('Connection', () => {
     first.emit('session:closing', { code: 'draining', reconnect: true, retryAfterMs: 1 });
     first.disconnect(true);
     (await second).emit('ready', {});
-    while (!events.some(([, name]) => name === 'ready'))
-      await new Promise((resolve) => setImmediate(resolve));
+    await until('the client has its `ready`', () => events.some(([, name]) => name === 'ready'));
     expect(events.map(([socketId]) => socketId)).toEqual(['anna#1', 'anna#2']);
     expect(new Set(tokens).size).toBe(2);
   });
@@ -80,7 +80,7 @@ describe('Connection', () => {
   it('answers `disconnected` for what was under way or could not be sent', async () => {
     open();
     const socket = await nextSocket();
-    while (!connection.isConnected) await new Promise((resolve) => setImmediate(resolve));
+    await until('the client is connected', () => connection.isConnected);
     socket.on('message:send', () => socket.conn.close());
     const lost = await connection.ask('message:send', {});
     expect(lost).toMatchObject({ ok: false, error: { code: 'disconnected' } });
