@@ -1,13 +1,15 @@
+import { randomUUID } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import type { Message } from '@parley/contracts';
 import { requestJson, startSystem, type System } from '@parley/tool-load';
 import { interruption, runCommand } from '@parley/tool-local';
 import { buildOf, WORKSPACE } from '../fault/former-build';
 import { Load } from '../load/load';
 import { createWorld } from '../load/world';
-import { select } from './selection';
+import { saidBy, select } from './selection';
 import { tap } from './tap';
 
 const USAGE = `npm run record:envelopes -- --as NAME [--from REF]
@@ -16,6 +18,14 @@ const USAGE = `npm run record:envelopes -- --as NAME [--from REF]
 /** Digests come every ten seconds. */
 const LOAD_MS = 12_000;
 const ANSWERS_MS = 30_000;
+/** What is said when people are told of, log out and leave, each only after a while. */
+const ASIDES = [
+  'users notification.created',
+  'accounts session.revoked',
+  'connections closed',
+  'presence offline',
+];
+const ASIDES_MS = 30_000;
 
 /** Records what a running system says over the broker while people talk, for tests that replay it to later releases. */
 async function main(): Promise<void> {
@@ -38,20 +48,24 @@ async function record(
   from: string | undefined,
   say: (line: string) => void,
 ): Promise<void> {
-  const stop = await tap(system.servers.rabbitmq);
+  const { heard, stop } = await tap(system.servers.rabbitmq);
   const world = await createWorld(system);
   const load = new Load(world, system.gateway.url, 1);
-  load.start();
   const place = world.places.find(({ guest }) => guest);
   const group = place?.circle.conversation.id ?? '';
   const path = `${system.gateway.url}/v1/conversations/${group}`;
   const accessToken = place?.people[0]?.newToken() ?? '';
-  await requestJson('PATCH', path, { accessToken, body: { title: 'Recorded' } });
+  await writeEach(path, accessToken, place?.people.slice(1, 3).map(({ userId }) => userId) ?? []);
+  load.start();
   await delay(LOAD_MS);
   await requestJson('PUT', `${path}/unread`, { accessToken, body: { fromNumber: 1 } });
   await load.pause(ANSWERS_MS);
+  const [leaver] = world.bystanders;
+  await requestJson('POST', `${system.gateway.url}/v1/auth/logout`, { accessToken: leaver?.newToken() });
   for (const person of [...world.people, ...world.bystanders]) person.close();
-  const envelopes = select(await stop(), group);
+  await untilSaid(ASIDES, ASIDES_MS, () => heard.flatMap((one) => saidBy(one, group)));
+  await stop();
+  const envelopes = select(heard, group);
   const dir = join(WORKSPACE, 'libs/testing/envelopes');
   mkdirSync(dir, { recursive: true });
   const file = join(dir, `${name}.json`);
@@ -61,6 +75,34 @@ async function record(
     `{\n  "from": ${JSON.stringify(from ?? 'HEAD')},\n  "conversationId": "${group}",\n  "envelopes": [\n    ${lines}\n  ]\n}\n`,
   );
   say(`${envelopes.length} envelopes are in ${file}`);
+}
+
+/** Writes the kinds of rows that the load leaves to chance, and a mention. Only the end of a conversation is left out. */
+async function writeEach(path: string, accessToken: string, mentions: string[]): Promise<void> {
+  const send = async (body: string, more: object = {}): Promise<string> => {
+    const answer = await requestJson<{ message: Message }>('POST', `${path}/messages`, {
+      accessToken,
+      body: { clientMessageId: randomUUID(), body, ...more },
+    });
+    return `${path}/messages/${answer.message.id}`;
+  };
+  await requestJson('PATCH', path, { accessToken, body: { title: 'Recorded' } });
+  const kept = await send('Hello', { mentions });
+  await requestJson('PATCH', kept, { accessToken, body: { body: 'Hello, all' } });
+  await requestJson('PUT', `${kept}/reactions/${encodeURIComponent('👍')}`, { accessToken });
+  await requestJson('DELETE', await send('Oops'), { accessToken });
+}
+
+/** @throws Error when not all of it was said in time */
+async function untilSaid(wanted: string[], timeoutMs: number, all: () => string[]): Promise<void> {
+  const end = performance.now() + timeoutMs;
+  for (;;) {
+    const said = new Set(all());
+    const missing = wanted.filter((what) => !said.has(what));
+    if (missing.length === 0) return;
+    if (performance.now() > end) throw new Error(`Nobody said: ${missing.join(', ')}.`);
+    await delay(100);
+  }
 }
 
 runCommand(main);

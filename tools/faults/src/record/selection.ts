@@ -1,10 +1,17 @@
-import { type EventEnvelope, laneOf, partitionOf } from '@parley/contracts';
+import {
+  type ConnectionEvent,
+  type EventEnvelope,
+  itemsOf,
+  laneOf,
+  partitionOf,
+  type PresenceEntry,
+} from '@parley/contracts';
 import type { Recorded } from './tap';
 
 const ROWS_MAX = 60;
 
 /** What of a recording is kept: one envelope for each thing that is said, and the log of one conversation's lane from its beginning. */
-export function select(heard: Recorded[], conversationId: string): Recorded[] {
+export function select(heard: readonly Recorded[], conversationId: string): Recorded[] {
   const lane = `lane.${laneOf(partitionOf(conversationId))}`;
   const kept: Recorded[] = [];
   const seen = new Set<string>();
@@ -17,23 +24,33 @@ export function select(heard: Recorded[], conversationId: string): Recorded[] {
       kept.push(one);
       continue;
     }
-    const said = saidBy(one);
-    if (said.every((what) => seen.has(`${one.kind} ${what}`))) continue;
-    for (const what of said) seen.add(`${one.kind} ${what}`);
+    const said = saidBy(one, conversationId);
+    if (said.every((what) => seen.has(what))) continue;
+    for (const what of said) seen.add(what);
     kept.push(one);
   }
   return kept;
 }
 
-function saidBy({ kind, body }: Recorded): string[] {
+/** What an envelope says, each as its kind and which of that kind: `connections closed`. */
+export function saidBy(one: Recorded, conversationId: string): string[] {
+  return whichBy(one, conversationId).map((which) => `${one.kind} ${which}`);
+}
+
+function whichBy({ kind, body }: Recorded, conversationId: string): string[] {
   const envelope = JSON.parse(body) as {
     requests?: unknown[][];
     replies?: unknown[][];
+    heads?: Record<string, number>;
     kind?: string;
     service?: string;
   };
   if (kind === 'requests') return (envelope.requests ?? []).map(([, , , pattern]) => String(pattern));
   if (kind === 'replies') return (envelope.replies ?? []).map((reply) => shapeOf(reply));
+  if (kind === 'heads') return [envelope.heads?.[partitionOf(conversationId)] ? 'rows' : 'nothing yet'];
+  if (kind === 'connections')
+    return (itemsOf(envelope) as ConnectionEvent[]).map(({ sockets }) => (sockets > 0 ? 'open' : 'closed'));
+  if (kind === 'presence') return (itemsOf(envelope) as PresenceEntry[]).map(({ status }) => status);
   return [envelope.kind ?? envelope.service ?? ''];
 }
 

@@ -15,8 +15,14 @@ export interface Recorded {
 /** Where RabbitMQ copies everything that is published, once a virtual host is traced. */
 const FIREHOSE = 'amq.rabbitmq.trace';
 
-/** Hears everything that is published. @returns how to stop, which answers what was heard, in its order */
-export async function tap(server: RabbitServer): Promise<() => Promise<Recorded[]>> {
+export interface Tap {
+  /** What was heard so far, in its order. */
+  heard: readonly Recorded[];
+  stop(): Promise<void>;
+}
+
+/** Hears everything that is published. */
+export async function tap(server: RabbitServer): Promise<Tap> {
   const heard: Recorded[] = [];
   const connection = await connect(server.url);
   const channel = await connection.createChannel();
@@ -37,11 +43,11 @@ export async function tap(server: RabbitServer): Promise<() => Promise<Recorded[
     { noAck: true },
   );
   await trace(server, true);
-  return async () => {
+  const stop = async () => {
     await trace(server, false);
     await connection.close();
-    return heard;
   };
+  return { heard, stop };
 }
 
 function kindOf(exchange: string, key: string): EnvelopeKind | undefined {
