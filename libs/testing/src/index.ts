@@ -5,7 +5,7 @@ export { managementRequest } from './management';
 export { describeMongo, itOnMongo, testMongo, type TestMongo } from './mongo';
 export { OtlpReceiver, type ReceivedSpan } from './otlp-receiver';
 export { privateRedis } from './private-redis';
-export { formerEnvelopes, type RecordedEnvelope, type Recording } from './recorded';
+export { formerRelease, type RecordedEnvelope, type Recording } from './recorded';
 export { testServers, type TestServers } from './servers';
 export { accessTokenFor, testKeys, ticketFor, type TokenOptions } from './tokens';
 export { until } from './until';

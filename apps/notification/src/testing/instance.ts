@@ -30,6 +30,12 @@ export class Instance {
     return this.call<Body>('PUT', userId, path, body);
   }
 
+  /** Value of a counter or gauge without labels. */
+  async metric(name: string): Promise<number> {
+    const text = await (await fetch(`${this.service.url}/metrics`)).text();
+    return Number(new RegExp(`^${name} (.+)$`, 'm').exec(text)?.[1]);
+  }
+
   /** Resolves once readiness answers with this status. */
   async ready(status: number, overall?: string): Promise<void> {
     await until(`readiness answers with ${status} ${overall ?? ''}`, async () => {

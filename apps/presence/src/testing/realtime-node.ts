@@ -11,7 +11,7 @@ export class RealtimeNode {
   /** Every change told so far, in order. */
   readonly heard: PresenceEntry[] = [];
   readonly requester: Requester;
-  private readonly broker: Broker;
+  readonly broker: Broker;
   private readonly membership: Membership;
   private readonly publisher: Publisher;
   private sequence = Date.now() * 1000;

@@ -11,7 +11,7 @@ const ANNOUNCE_MS = 200;
  */
 export class MessagingPeer {
   log = new TestLog();
-  epoch = randomUUID();
+  epoch: string = randomUUID();
   /** What becomes of a row; replaced by specs that lose some. */
   onRow: (partition: number, row: LogEvent) => void = (partition, row) => this.publish(partition, [row]);
   /** Awaited before memberships are answered, after they were read. */
