@@ -2,12 +2,13 @@
 // the settings of each app, time to drain, hardening, and that the network allows exactly the arrows of the
 // architecture. Without kubectl only the files' syntax is checked, loudly.
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { APPS, APPS_WITH_TABLES } from './apps.mjs';
+import { appArrows, encryption, serverArrows } from './arrows.mjs';
 import { checkCustomResources, isCustom } from './custom-resources.mjs';
 import { exposedMetrics } from './metrics.mjs';
 import { checkEnvironment } from './settings.mjs';
@@ -15,12 +16,14 @@ import { typeErrors } from './types.mjs';
 import { workspace } from '../local/prepare.mjs';
 
 const require = createRequire(import.meta.url);
-const SERVER_PORTS = {
-  DATABASE_URL: ['postgres', 5432],
-  MONGODB_URL: ['mongodb', 27017],
-  REDIS_URL: ['redis', 6379],
-  AMQP_URL: ['rabbitmq', 5672],
-};
+/** What a migration is told as its app is. */
+const SAME_IN_MIGRATION = [
+  'MESSAGE_STORE',
+  'DATABASE_URL_FILE',
+  'MONGODB_URL_FILE',
+  'TLS_CA_FILE',
+  'TLS_REQUIRED',
+];
 
 const exposed = exposedMetrics();
 const served = /\^\((.*?)\)\$/
@@ -50,10 +53,25 @@ function withCopy(work) {
     const secrets = join(folder, 'overlays/local/secrets');
     const { status, stderr } = spawnSync(process.execPath, [join(workspace, 'docker/secrets.mjs'), secrets]);
     if (status !== 0) throw new Error(String(stderr));
+    withOptions(folder);
     work(folder);
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+/** Components that no overlay uses are checked on top of production, as somebody would use them. */
+function withOptions(folder) {
+  const overlays = readdirSync(join(folder, 'overlays')).map((name) =>
+    readFileSync(join(folder, 'overlays', name, 'kustomization.yaml'), 'utf8'),
+  );
+  for (const name of readdirSync(join(folder, 'components')))
+    if (!overlays.some((text) => new RegExp(`^components:.*components/${name}\\b`, 'm').test(text))) {
+      const target = join(folder, 'overlays', `production-with-${name}`);
+      mkdirSync(target);
+      const kustomization = { resources: ['../production'], components: [`../../components/${name}`] };
+      writeFileSync(join(target, 'kustomization.yaml'), JSON.stringify(kustomization));
+    }
 }
 
 function checkAll(folder) {
@@ -69,6 +87,7 @@ function checkAll(folder) {
     for (const app of APPS) checkApp(where, objects, app);
     for (const object of objects) checkPods(where, object);
     secretsGiven(where, objects);
+    for (const text of [...serverArrows(objects), ...encryption(objects)]) findings.push(`${where}: ${text}`);
   }
 }
 
@@ -137,9 +156,25 @@ function checkApp(where, objects, app) {
   for (const probe of ['startupProbe', 'livenessProbe', 'readinessProbe'])
     if (!container[probe]) complain(`has no ${probe}`);
   mounts(spec, { ...settings, ...own }).forEach(complain);
-  arrows(of('NetworkPolicy').spec, config).forEach(complain);
+  appArrows(of('NetworkPolicy').spec, config, objects).forEach(complain);
+  const job = of('Job', `${app}-migration`);
+  if (job) migration(job.spec.template.spec, settings).forEach(complain);
   for (const { pods } of of('HorizontalPodAutoscaler').spec.metrics)
     if (pods) checkScaling(pods.metric.name).forEach(complain);
+}
+
+/** It reaches the databases that its app does, in the same way, and is given no more. */
+function migration(spec, settings) {
+  const env = Object.fromEntries(spec.containers[0].env.map(({ name, value }) => [name, value]));
+  return [
+    ...SAME_IN_MIGRATION.filter((name) => env[name] !== settings[name]).map(
+      (name) => `the migration's ${name} is ${env[name]}, the app's ${settings[name]}`,
+    ),
+    ...Object.keys(env)
+      .filter((name) => !SAME_IN_MIGRATION.includes(name))
+      .map((name) => `the migration does not read ${name}`),
+    ...mounts(spec, env).map((text) => `migration: ${text}`),
+  ];
 }
 
 /** What it scales on is exposed by an app and served by the adapter. */
@@ -161,30 +196,6 @@ function mounts(spec, environment) {
   return [
     ...named.filter((path) => !mounted.includes(path)).map((path) => `${path} is not mounted`),
     ...mounted.filter((path) => !named.includes(path)).map((path) => `${path} is mounted and not needed`),
-  ];
-}
-
-/** In from Kong and monitoring, out to names and to the servers that the configuration speaks of; nothing else. */
-function arrows({ ingress, egress }, config) {
-  const text = (rules, side) =>
-    rules
-      .flatMap((rule) =>
-        rule[side].flatMap((peer) => {
-          const labels = { ...peer.podSelector?.matchLabels, ...peer.namespaceSelector?.matchLabels };
-          return rule.ports.map(({ port }) => `${Object.values(labels).join('/')}:${port}`);
-        }),
-      )
-      .sort()
-      .join(' ');
-  const wanted = Object.entries(SERVER_PORTS)
-    .filter(([name]) => config[name])
-    .map(([, [server, port]]) => `${server}:${port}`);
-  const out = ['kube-system:53', 'kube-system:53', ...wanted].sort().join(' ');
-  return [
-    ...(text(ingress, 'from') === 'kong:3000 monitoring:3000'
-      ? []
-      : ['lets in others than Kong and monitoring']),
-    ...(text(egress, 'to') === out ? [] : [`may reach ${text(egress, 'to')} but needs ${out}`]),
   ];
 }
 
@@ -218,8 +229,8 @@ function checkPods(where, object) {
 function secretsGiven(where, objects) {
   const made = new Set(
     objects
-      .filter(({ kind }) => kind === 'Secret' || kind === 'ExternalSecret')
-      .map((one) => one.spec?.target.name ?? one.metadata.name),
+      .filter(({ kind }) => ['Secret', 'ExternalSecret', 'Certificate'].includes(kind))
+      .map((one) => one.spec?.target?.name ?? one.spec?.secretName ?? one.metadata.name),
   );
   for (const { kind, metadata, spec } of objects)
     for (const { secret, projected } of spec?.template?.spec?.volumes ?? [])
