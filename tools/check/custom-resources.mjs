@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
+import { findGo } from './go.mjs';
 
 const require = createRequire(import.meta.url);
 const { default: Ajv } = require('ajv');
@@ -46,7 +47,7 @@ export const isCustom = (object) => groupOf(object) in OPERATORS;
 export function checkCustomResources(items) {
   const findings = [];
   const skipped = new Map();
-  const go = ['go', '/usr/local/go/bin/go'].find((name) => !spawnSync(name, ['version']).error);
+  const go = findGo();
   const ajv = new Ajv({ allErrors: true, strict: false, validateFormats: false, code: { regExp: pattern } });
   const known = new Map();
   for (const group of new Set(items.map(({ value }) => groupOf(value)))) {

@@ -1,12 +1,14 @@
 // `npm run check:monitoring`: rules, dashboards and runbooks speak of metrics that exist and belong together. With
 // promtool (package prometheus) the rules are also parsed and their tests run, with amtool (package
-// prometheus-alertmanager) the receivers of alerts are parsed; without them these parts are skipped, loudly.
+// prometheus-alertmanager, or built where Go is there) the receivers of alerts are parsed; without them these parts are
+// skipped, loudly.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { APPS } from './apps.mjs';
 import { dashboardErrors } from './grafana.mjs';
+import { installed } from './go.mjs';
 import { exposedMetrics, filesIn } from './metrics.mjs';
 import { workspace } from '../local/prepare.mjs';
 
@@ -149,13 +151,21 @@ function promtool() {
 }
 
 function amtool() {
-  if (spawnSync('amtool', ['--version']).error) {
-    console.log('SKIPPED: amtool is not installed, so the receivers of alerts are not parsed.');
+  const { program, problem } = findAmtool();
+  if (problem) {
+    console.log(`SKIPPED: there is no amtool (${problem}), so the receivers of alerts are not parsed.`);
     return [];
   }
   const args = ['check-config', ...filesIn('docker/alertmanager', /\.yml$/)];
-  const { status, stdout, stderr } = spawnSync('amtool', args, { cwd: workspace, encoding: 'utf8' });
+  const { status, stdout, stderr } = spawnSync(program, args, { cwd: workspace, encoding: 'utf8' });
   return status === 0 ? [] : [`amtool check-config:\n${stdout}${stderr}`];
+}
+
+/** The installed one, or that of the Alertmanager of Compose. */
+function findAmtool() {
+  if (!spawnSync('amtool', ['--version']).error) return { program: 'amtool' };
+  const { image } = parse(read('docker/compose.monitoring.yml')).services.alertmanager;
+  return installed(`github.com/prometheus/alertmanager/cmd/amtool@${image.split(':')[1]}`);
 }
 
 function read(path) {
