@@ -17,6 +17,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const NAMES = ['postgres', 'redis', 'rabbitmq', 'mongodb', 'gateway', 'client'];
+/** Of servers that are several under one certificate: with compose.scaled.yml. They show it to each other as clients, too. */
+const MEMBERS = { mongodb: ['mongodb', 'mongodb-2', 'mongodb-3'] };
 const COMMANDS = ['make', 'renew', 'next', 'drop'];
 const AUTHORITY_DAYS = 3650;
 
@@ -68,7 +70,7 @@ function makeAuthority() {
 
 function issue(name) {
   const isClient = name === 'client';
-  const hosts = values.hosts?.split(',') ?? [name, 'localhost', '127.0.0.1', '::1'];
+  const hosts = values.hosts?.split(',') ?? [...(MEMBERS[name] ?? [name]), 'localhost', '127.0.0.1', '::1'];
   const config = configuration(isClient ? 'parley' : hosts[0], isClient ? ['parley'] : hosts);
   // Both halves appear under their names only when the certificate is made.
   const { pem, path } = makeKey();
@@ -80,7 +82,7 @@ function issue(name) {
   const certificate = openssl(
     ...['ca', '-batch', '-notext', '-config', config, '-in', request],
     ...['-cert', at('authority.pem'), '-keyfile', at('authority.key')],
-    ...['-extensions', isClient ? 'client' : 'server'],
+    ...['-extensions', isClient ? 'client' : MEMBERS[name] ? 'member' : 'server'],
     ...['-startdate', days < 0 ? opensslTime(now + (days - 1) * 86_400_000) : start, '-enddate', end],
   );
   write(`${name}.pem`, certificate);
@@ -101,6 +103,7 @@ function configuration(commonName, hosts) {
     `[subject]\nCN = ${commonName}`,
     '[authority]\nbasicConstraints = critical, CA:TRUE, pathlen:0\nkeyUsage = critical, keyCertSign, cRLSign\nsubjectKeyIdentifier = hash',
     `[server]\n${leaf.join('\n')}\nextendedKeyUsage = serverAuth`,
+    `[member]\n${leaf.join('\n')}\nextendedKeyUsage = serverAuth, clientAuth`,
     `[client]\n${leaf.join('\n')}\nextendedKeyUsage = clientAuth`,
     '[ca]\ndefault_ca = issuing',
     `[issuing]\ndatabase = ${join(work, 'index')}\nserial = ${join(work, 'serial')}\nnew_certs_dir = ${work}\ndefault_md = sha256\npolicy = policy\nunique_subject = no`,

@@ -58,7 +58,12 @@ function makePasswords() {
   write('redis.tls.url', `rediss://:${password.redis}@redis:6379`);
   write('amqp.tls.url', `amqps://parley:${password.rabbitmq}@rabbitmq:5671`);
   write('redis.conf', `requirepass ${password.redis}\n`);
-  write('redis.exporter.json', JSON.stringify({ 'redis://redis:6379': password.redis }));
+  // By address: with and without compose.tls.yml.
+  const addresses = ['redis://redis:6379', 'rediss://redis:6379'];
+  write(
+    'redis.exporter.json',
+    JSON.stringify(Object.fromEntries(addresses.map((address) => [address, password.redis]))),
+  );
   write('rabbitmq.conf', `default_user = parley\ndefault_pass = ${password.rabbitmq}\n`);
 }
 

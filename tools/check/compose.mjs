@@ -1,11 +1,13 @@
 // `npm run check:compose`: the Compose files follow Compose's schema, and what they say fits to the apps: settings, start
-// order, time to drain, limits, secrets that docker/secrets.mjs makes.
+// order, time to drain, limits, secrets that docker/secrets.mjs makes. With Go the files are also read together, as Docker
+// Compose does; without it this is skipped, loudly.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { APPS, APPS_WITH_TABLES } from './apps.mjs';
+import { checkCombinations } from './combinations.mjs';
 import { checkEnvironment, milliseconds } from './settings.mjs';
 import { workspace } from '../local/prepare.mjs';
 
@@ -27,7 +29,13 @@ const main = documents['compose.yml'];
 const included = main.include.map((name) => documents[name]);
 const services = Object.assign({}, ...included.map((one) => one.services), main.services);
 const secrets = Object.assign({}, ...included.map((one) => one.secrets), main.secrets);
+const combined = checkCombinations();
+if (combined.skipped)
+  console.log(
+    `SKIPPED: the Compose files are not read together as Docker Compose does (${combined.skipped}).`,
+  );
 const findings = [
+  ...combined.findings,
   ...lint(),
   ...APPS.flatMap(app),
   ...APPS_WITH_TABLES.flatMap(migration),
