@@ -1,4 +1,5 @@
 import type { mongo } from 'mongoose';
+import { Pace } from './mongo.pace';
 import { RowsRefused } from './view.store';
 
 /** An entity that goes in where what is stored is older. */
@@ -12,8 +13,9 @@ export interface Raise<T extends { _id: string }> {
   isNew: boolean;
 }
 
-/** A command has to end within its time, however large a batch is. */
-const perCommandMax = 500;
+/** Of this process with its server; inserts and updates do not cost the same. */
+const insertPace = new Pace();
+const updatePace = new Pace();
 const duplicateKey = 11_000;
 /** Whatever makes the server refuse a document for good: its validator, its size, its shape. */
 const refusals = new Set([2, 9, 14, 52, 121, 10_334, 17_280, 17_419]);
@@ -58,7 +60,7 @@ export async function insertMissing<T extends { _id: unknown }>(
   documents: T[],
 ): Promise<number[]> {
   const met: number[] = [];
-  for (const [chunk, from] of chunksOf(documents)) {
+  await insertPace.inChunks(documents, async (chunk, from) => {
     try {
       await collection.insertMany(chunk as mongo.OptionalUnlessRequiredId<T>[], { ordered: false });
     } catch (error) {
@@ -66,7 +68,7 @@ export async function insertMissing<T extends { _id: unknown }>(
       if (!errors?.every(({ code }) => code === duplicateKey)) throw meaningOf(error);
       for (const { index } of errors) met.push(from + index);
     }
-  }
+  });
   return met;
 }
 
@@ -91,21 +93,15 @@ export async function writeAll<T extends mongo.Document>(
   operations: mongo.AnyBulkWriteOperation<T>[],
 ): Promise<number> {
   let matched = 0;
-  for (const [chunk] of chunksOf(operations)) {
+  await updatePace.inChunks(operations, async (chunk) => {
     try {
       const { matchedCount, upsertedCount } = await collection.bulkWrite(chunk, { ordered: false });
       matched += matchedCount + upsertedCount;
     } catch (error) {
       throw meaningOf(error);
     }
-  }
+  });
   return matched;
-}
-
-/** With where each begins. */
-function* chunksOf<T>(items: T[]): Generator<[chunk: T[], from: number]> {
-  for (let from = 0; from < items.length; from += perCommandMax)
-    yield [items.slice(from, from + perCommandMax), from];
 }
 
 /** Whether the failure is that another wrote the same `_id` at the same moment: it is there now. */
