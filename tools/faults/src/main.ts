@@ -4,9 +4,9 @@ import { WORKSPACE, buildOf } from './fault/former-build';
 import { type Plant, plantBug, plantedKind } from './fault/plant';
 import { runRound, type Stage } from './fault/round';
 import { Supervisor } from './fault/supervisor';
-import { Load } from './load/load';
+import { Load, PACE_MS } from './load/load';
 import { createWorld } from './load/world';
-import { type FaultOptions, parseOptions, USAGE } from './options';
+import { type FaultOptions, FERRETDB_PACE_MS, parseOptions, USAGE } from './options';
 import { isGood, type Outcome, report } from './report/report';
 
 function say(line: string): void {
@@ -62,7 +62,10 @@ async function runAll(
   const { plant, durationMs, seed } = options;
   say('Registering people and connecting them');
   const world = await createWorld(system);
-  const load = new Load(world, system.gateway.url, seed);
+  const isFerret = system.servers.mongodb?.kind === 'ferretdb';
+  const paceMs = options.paceMs ?? (isFerret ? FERRETDB_PACE_MS : PACE_MS);
+  if (paceMs !== PACE_MS) say(`Everybody acts every ${paceMs} ms, not every ${PACE_MS}`);
+  const load = new Load(world, system.gateway.url, seed, paceMs);
   const target = world.places.at(-1)?.circle.conversation.id ?? '';
   const stage: Stage = {
     system,

@@ -38,6 +38,7 @@ describe('parseOptions', () => {
     ['--store', 'paper'],
     ['--plant', 'tree'],
     ['--duration', 'long'],
+    ['--pace', 'slow'],
     ['--what', 'x'],
   ])('refuses %s %s', (option, value) => {
     expect(() => parseOptions([option, value])).toThrow();

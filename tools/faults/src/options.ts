@@ -2,10 +2,13 @@ import { parseScale, parseStore } from '@parley/tool-load';
 import { LocalError, type MessageStore, readOptions, type Scale } from '@parley/tool-local';
 import { balancedFaults, type Fault, faults, slugOf, upgradeFaults } from './fault/faults';
 import { type Plant, plantedFault, plants } from './fault/plant';
+import { PACE_MS } from './load/load';
 
 export interface FaultOptions {
   faults: Fault[];
   durationMs: number;
+  /** Between two actions of one person, on average; undefined leaves it to the store. */
+  paceMs?: number;
   /** Two gateways behind the load balancer. */
   balanced: boolean;
   /** A commit whose build runs beside the present one. */
@@ -18,6 +21,8 @@ export interface FaultOptions {
 }
 
 const DURATION_S = '3';
+/** FerretDB hands whole partitions to whoever asks for the end of one, so its cost rises with every message. */
+export const FERRETDB_PACE_MS = 500;
 /** Several of everything: three owners and three socket nodes, two of each of the others. */
 const SCALE = 'auth=2,messaging=3,history=2,presence=2,notification=2,realtime=3';
 
@@ -26,6 +31,7 @@ export const USAGE = `npm run faults -- [options]
   --balanced        two gateways behind HAProxy; the faults are ${balancedFaults.map(slugOf).join(', ')}
   --from REF        builds that commit beside this one; the fault is ${upgradeFaults.map(slugOf).join(', ')}
   --duration S      seconds of load before each fault and after each recovery (default ${DURATION_S})
+  --pace MS         between two actions of each of the 24 people, on average (default ${PACE_MS}; with FerretDB ${FERRETDB_PACE_MS})
   --scale APP=N,…   instances (default ${SCALE})
   --store NAME      where messages are kept: postgresql (default) or mongodb
   --seed N          of the course of the load (default: another one each time)
@@ -48,6 +54,7 @@ export function parseOptions(args: string[]): FaultOptions | undefined {
     balanced: values.balanced,
     ...(values.from === undefined ? {} : { from: values.from }),
     durationMs: number(values.duration, '--duration') * 1000,
+    ...(values.pace === undefined ? {} : { paceMs: number(values.pace, '--pace') }),
     scale: parseScale(values.scale),
     store,
     seed: values.seed === undefined ? Date.now() % 1_000_000 : number(values.seed, '--seed'),
@@ -60,6 +67,7 @@ function read(args: string[]) {
   const options = {
     only: { type: 'string' },
     duration: { type: 'string', default: DURATION_S },
+    pace: { type: 'string' },
     scale: { type: 'string', default: SCALE },
     store: { type: 'string', default: 'postgresql' },
     seed: { type: 'string' },

@@ -9,8 +9,8 @@ import type { Person } from '../client/person';
 import { Random } from './random';
 import type { Place, World } from './world';
 
-/** Between two actions of one person. */
-const PACE_MS = 100;
+/** Between two actions of one person, on average, where nothing else is said. */
+export const PACE_MS = 100;
 /** More unanswered writes than this, and a person waits: an outage must not pile up without end. */
 const UNANSWERED_MAX = 8;
 const RETRY_MS = 250;
@@ -57,6 +57,7 @@ export class Load {
     private readonly world: World,
     private readonly gatewayUrl: string,
     seed: number,
+    private readonly paceMs = PACE_MS,
   ) {
     this.random = new Random(seed);
   }
@@ -88,7 +89,7 @@ export class Load {
   private async live(person: Person): Promise<void> {
     const places = this.world.places.filter((place) => place.people.includes(person));
     while (this.running) {
-      await delay(PACE_MS * (0.5 + this.random.next()));
+      await delay(this.paceMs * (0.5 + this.random.next()));
       const place = this.random.pick(places);
       if (!place || (this.unanswered.get(person) ?? 0) >= UNANSWERED_MAX) continue;
       const { id } = place.circle.conversation;
