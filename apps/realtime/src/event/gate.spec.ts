@@ -1,3 +1,4 @@
+import type { ParleyError } from '@parley/contracts';
 import { Gate } from './gate';
 
 /** Works that end when they are told to. */
@@ -36,7 +37,7 @@ test('a work that fails gives its place on', async () => {
 });
 
 test('refuses whoever comes to a full line, and whoever has waited too long', async () => {
-  const gate = new Gate({ concurrency: 1, waitingMax: 1, waitMsMax: -1 });
+  const gate = new Gate({ concurrency: 1, waitingMax: 1, waitMsMax: 0 });
   const { work, end } = works();
   const first = gate.pass(work('a'));
   const late = gate.pass(work('b'));
@@ -47,4 +48,54 @@ test('refuses whoever comes to a full line, and whoever has waited too long', as
   const after = gate.pass(work('d'));
   end('d');
   expect(await after).toBe('d');
+});
+
+describe('a gate whose turns take 100 ms', () => {
+  const TURN_MS = 100;
+  const EXACTLY = 0.8;
+
+  beforeEach(() => jest.useFakeTimers());
+  afterEach(() => jest.useRealTimers());
+
+  /** Through which enough have gone for it to know. */
+  async function used(options: { waitingMax: number; waitMsMax: number }): Promise<Gate> {
+    const gate = new Gate({ concurrency: 1, ...options });
+    const turn = () => new Promise<void>((resolve) => setTimeout(resolve, TURN_MS));
+    const passed: Promise<void>[] = [];
+    for (let i = 0; i < 60; i += 1) {
+      passed.push(gate.pass(turn));
+      if (i > 0) await jest.advanceTimersByTimeAsync(TURN_MS);
+    }
+    await jest.advanceTimersByTimeAsync(TURN_MS);
+    await Promise.all(passed);
+    return gate;
+  }
+
+  const refusalOf = (passing: Promise<unknown>) =>
+    passing.then(
+      () => undefined,
+      (error: ParleyError) => error.retryAfterMs ?? 0,
+    );
+
+  test('promises each of those whom it refuses a turn of its own', async () => {
+    const gate = await used({ waitingMax: 20, waitMsMax: 60_000 });
+    const never = () => new Promise<never>(() => undefined);
+    for (let i = 0; i < 21; i += 1) void gate.pass(never);
+    const waits = await Promise.all(Array.from({ length: 200 }, () => refusalOf(gate.pass(never))));
+    waits.forEach((waitMs, index) => {
+      const turnIn = Math.min((20 + index) * TURN_MS, 15_000);
+      expect(waitMs).toBeGreaterThan(turnIn * EXACTLY);
+      expect(waitMs).toBeLessThan(turnIn * 1.6);
+    });
+  });
+
+  test('refuses at once who would wait in vain', async () => {
+    const gate = await used({ waitingMax: 1_000, waitMsMax: 1_000 });
+    const never = () => new Promise<never>(() => undefined);
+    void gate.pass(never);
+    const outcomes = Array.from({ length: 30 }, () => refusalOf(gate.pass(never)));
+    // The first of the line are still in it; the last were told to come back.
+    expect(await Promise.race([outcomes[0], Promise.resolve('waits')])).toBe('waits');
+    expect(await Promise.race([outcomes[29], Promise.resolve('waits')])).not.toBe('waits');
+  });
 });

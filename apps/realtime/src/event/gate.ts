@@ -15,15 +15,26 @@ interface Waiter {
   refuse(error: Error): void;
 }
 
-const RETRY_AFTER_MS = 1_000;
+const RETRY_AFTER_MS_MIN = 1_000;
+/** Beyond that an estimate is worth little, and whatever was slow may have recovered. */
+const RETRY_AFTER_MS_MAX = 15_000;
+/** How much the newest turn counts in the average, and how long one turn may seem. */
+const NEWEST = 0.05;
+const TURN_MS_MAX = 250;
 
 /**
  * Lets a few works through at once; the others wait here, in order. Asked all at once, the service behind would work on
- * questions whose askers have given up, answer none in time, and be asked again.
+ * questions whose askers have given up, answer none in time, and be asked again. Who is refused is told when there will
+ * be a turn, each another one: told less, a storm comes back several times for each turn that there is.
  */
 export class Gate {
   private free: number;
   private readonly line = new Set<Waiter>();
+  /** Between two turns, on average, while somebody waits. */
+  private turnMs = 0;
+  private lastTurnMs?: number;
+  /** Up to when turns are promised to those who were refused. */
+  private promisedMs = 0;
 
   constructor(private readonly options: GateOptions) {
     this.free = options.concurrency;
@@ -41,7 +52,10 @@ export class Gate {
   }
 
   private turn(): Promise<void> {
-    if (this.line.size >= this.options.waitingMax) throw tooMany();
+    const { waitingMax, waitMsMax } = this.options;
+    // Waiting in vain would only make the line longer for others.
+    const expectedMs = this.line.size * this.turnMs;
+    if (this.line.size >= waitingMax || expectedMs > waitMsMax) throw this.refusal();
     return new Promise((resolve, reject) => {
       this.line.add({ sinceMs: performance.now(), enter: resolve, refuse: reject });
     });
@@ -49,11 +63,13 @@ export class Gate {
 
   /** Hands the place on to whoever has waited longest and not too long. */
   private next(): void {
-    const oldest = performance.now() - this.options.waitMsMax;
+    const now = performance.now();
+    this.observe(now);
+    const oldest = now - this.options.waitMsMax;
     for (const waiter of this.line) {
       this.line.delete(waiter);
       if (waiter.sinceMs < oldest) {
-        waiter.refuse(tooMany());
+        waiter.refuse(this.refusal());
       } else {
         waiter.enter();
         return;
@@ -61,12 +77,25 @@ export class Gate {
     }
     this.free += 1;
   }
-}
 
-/** Those who are refused together must not come back together. */
-function tooMany(): Error {
-  return unavailable(
-    'Too many ask at once.',
-    RETRY_AFTER_MS + Math.floor(Math.random() * 2 * RETRY_AFTER_MS),
-  );
+  private observe(now: number): void {
+    if (this.line.size === 0) {
+      this.lastTurnMs = undefined;
+      return;
+    }
+    if (this.lastTurnMs !== undefined) {
+      const turnMs = Math.min(now - this.lastTurnMs, TURN_MS_MAX);
+      this.turnMs += (turnMs - this.turnMs) * NEWEST;
+    }
+    this.lastTurnMs = now;
+  }
+
+  /** Promises the next turn behind the line and behind all that are promised. */
+  private refusal(): Error {
+    const now = performance.now();
+    this.promisedMs = Math.max(this.promisedMs, now + this.line.size * this.turnMs) + this.turnMs;
+    const waitMs = Math.min(Math.max(this.promisedMs - now, RETRY_AFTER_MS_MIN), RETRY_AFTER_MS_MAX);
+    // Those who are told the same must not come back together.
+    return unavailable('Too many ask at once.', Math.round(waitMs * (1 + Math.random() / 2)));
+  }
 }
