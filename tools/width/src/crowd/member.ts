@@ -27,6 +27,8 @@ export class Member implements LinkOwner {
   private lostAtMs?: number;
   private nextAckId = 1;
   private syncing?: number;
+  /** Asks again when it fires, and not before: as the SDK, it keeps to what it was told. */
+  private pause?: NodeJS.Timeout;
   private fruitless = 0;
 
   constructor(
@@ -56,6 +58,8 @@ export class Member implements LinkOwner {
 
   close(): void {
     clearTimeout(this.timer);
+    clearTimeout(this.pause);
+    this.pause = undefined;
     this.opening?.close();
     this.current?.close();
     this.opening = this.current = this.timer = undefined;
@@ -83,12 +87,12 @@ export class Member implements LinkOwner {
       waitMs = this.replica.onSynced(answer);
       this.fruitless = 0;
     } else {
-      count(this.totals().syncRefusals, answer.error.code);
+      count(this.totals().syncRefusals, `${answer.error.code}: ${answer.error.message}`);
       const pauseMs = backoffMs(this.fruitless, SYNC_BACKOFF, Math.random);
       waitMs = Math.max(pauseMs, answer.error.retryAfterMs ?? 0);
       this.fruitless += 1;
     }
-    if (waitMs !== undefined) setTimeout(() => this.sync(), waitMs);
+    if (waitMs !== undefined) this.syncAfter(waitMs);
   }
 
   onEnd(link: Link, reason: string): void {
@@ -118,6 +122,8 @@ export class Member implements LinkOwner {
     if (!this.seat.follows) return;
     this.replica.onReady(JSON.parse(text()) as ServerPayload<'ready'>);
     this.syncing = undefined;
+    clearTimeout(this.pause);
+    this.pause = undefined;
     this.sync();
   }
 
@@ -136,8 +142,16 @@ export class Member implements LinkOwner {
     if (this.replica.isBehind) this.sync();
   }
 
+  private syncAfter(waitMs: number): void {
+    clearTimeout(this.pause);
+    this.pause = setTimeout(() => {
+      this.pause = undefined;
+      this.sync();
+    }, waitMs);
+  }
+
   private sync(): void {
-    if (this.syncing !== undefined || !this.current) return;
+    if (this.syncing !== undefined || this.pause !== undefined || !this.current) return;
     this.syncing = this.nextAckId;
     this.say('sync', this.replica.question());
   }
