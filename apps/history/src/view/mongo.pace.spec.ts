@@ -40,4 +40,13 @@ describe('a pace', () => {
     const quick = await sizes(pace, 0.1);
     expect(quick.at(-1)).toBeGreaterThan(100);
   });
+
+  it('takes what fails at once for no sign of speed', async () => {
+    const pace = new Pace();
+    await sizes(pace, 20);
+    await sizes(pace, 20);
+    const failing = pace.inChunks(items, () => Promise.reject(new Error('refused')));
+    await expect(failing).rejects.toThrow('refused');
+    expect((await sizes(pace, 20))[0]).toBeLessThanOrEqual(20);
+  });
 });

@@ -16,23 +16,33 @@ export class Pace {
     for (let from = 0; from < items.length;) {
       const chunk = items.slice(from, from + this.operations);
       const startMs = performance.now();
+      const tookMs = () => performance.now() - startMs;
       try {
         await work(chunk, from);
-      } finally {
-        // What failed may have failed by its length: the time that it took tells.
-        this.learn(chunk.length, performance.now() - startMs);
+      } catch (error) {
+        // It may have failed by its length. One that failed at once says nothing of what would fit.
+        this.slowDown(chunk.length, tookMs());
+        throw error;
       }
+      this.slowDown(chunk.length, tookMs());
+      this.speedUp(chunk.length, tookMs());
       from += chunk.length;
     }
   }
 
-  /** At most twice as many as were seen to fit: a short command says little of long ones. */
-  private learn(operations: number, tookMs: number): void {
-    const fitting = Math.floor((operations * AIM_MS) / Math.max(tookMs, 1));
-    if (fitting >= this.operations) {
-      if (operations === this.operations) this.operations = Math.min(2 * operations, fitting, OPERATIONS_MAX);
-    } else if (tookMs > AIM_MS) {
-      this.operations = Math.max(fitting, OPERATIONS_MIN);
-    }
+  private slowDown(operations: number, tookMs: number): void {
+    if (tookMs > AIM_MS) this.operations = Math.max(fitting(operations, tookMs), OPERATIONS_MIN);
   }
+
+  /** At most to twice as many as were seen to fit: a short command says little of long ones. */
+  private speedUp(operations: number, tookMs: number): void {
+    if (operations < this.operations) return;
+    const most = Math.min(2 * operations, fitting(operations, tookMs), OPERATIONS_MAX);
+    this.operations = Math.max(this.operations, most);
+  }
+}
+
+/** As many operations as take the time aimed at, where so many took so long. */
+function fitting(operations: number, tookMs: number): number {
+  return Math.floor((operations * AIM_MS) / Math.max(tookMs, 1));
 }
