@@ -52,7 +52,7 @@ test('refuses whoever comes to a full line, and whoever has waited too long', as
 
 describe('a gate whose turns take 100 ms', () => {
   const TURN_MS = 100;
-  const EXACTLY = 0.8;
+  const NEARLY = 0.8;
 
   beforeEach(() => jest.useFakeTimers());
   afterEach(() => jest.useRealTimers());
@@ -84,9 +84,18 @@ describe('a gate whose turns take 100 ms', () => {
     const waits = await Promise.all(Array.from({ length: 200 }, () => refusalOf(gate.pass(never))));
     waits.forEach((waitMs, index) => {
       const turnIn = Math.min((20 + index) * TURN_MS, 15_000);
-      expect(waitMs).toBeGreaterThan(turnIn * EXACTLY);
+      expect(waitMs).toBeGreaterThan(turnIn * NEARLY);
       expect(waitMs).toBeLessThan(turnIn * 1.6);
     });
+  });
+
+  test('does not hold up those of one storm for the promises of another', async () => {
+    const gate = await used({ waitingMax: 20, waitMsMax: 60_000 });
+    const never = () => new Promise<never>(() => undefined);
+    for (let i = 0; i < 21; i += 1) void gate.pass(never);
+    await Promise.all(Array.from({ length: 1_000 }, () => refusalOf(gate.pass(never))));
+    await jest.advanceTimersByTimeAsync(20_000);
+    expect(await refusalOf(gate.pass(never))).toBeLessThan(21 * TURN_MS * 1.6);
   });
 
   test('refuses at once who would wait in vain', async () => {

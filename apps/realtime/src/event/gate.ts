@@ -93,8 +93,10 @@ export class Gate {
   /** Promises the next turn behind the line and behind all that are promised. */
   private refusal(): Error {
     const now = performance.now();
-    this.promisedMs = Math.max(this.promisedMs, now + this.line.size * this.turnMs) + this.turnMs;
-    const waitMs = Math.min(Math.max(this.promisedMs - now, RETRY_AFTER_MS_MIN), RETRY_AFTER_MS_MAX);
+    const nextMs = Math.max(this.promisedMs, now + this.line.size * this.turnMs) + this.turnMs;
+    // No further than anybody is told, or one storm's promises would hold up those of the next.
+    this.promisedMs = Math.min(nextMs, now + RETRY_AFTER_MS_MAX);
+    const waitMs = Math.max(this.promisedMs - now, RETRY_AFTER_MS_MIN);
     // Those who are told the same must not come back together.
     return unavailable('Too many ask at once.', Math.round(waitMs * (1 + Math.random() / 2)));
   }
