@@ -3,6 +3,7 @@ import type { Notification } from '@parley/contracts';
 import { freshDatabase, freshVhost, until } from '@parley/testing';
 import { Instance } from './testing/instance';
 import { MessagingPeer, PresencePeer, RealtimePeer } from './testing/peers';
+import { settled as settle } from './testing/settled';
 
 interface Page {
   items: Notification[];
@@ -27,17 +28,7 @@ async function list(userId: string, query = '', of = instance()): Promise<Page> 
   return body;
 }
 
-/** Resolves once everything written so far is applied: a mention of a witness comes after it in each partition used. */
-async function settled(conversationIds: string[]): Promise<void> {
-  const marks = conversationIds.map((like) => {
-    const witness = randomUUID();
-    const id = `${randomUUID().slice(0, -6)}${like.slice(-6)}`;
-    messaging.log.create('channel', [witness], id);
-    return { witness, message: messaging.log.send(id, randomUUID(), [witness]) };
-  });
-  messaging.publish();
-  await Promise.all(marks.map(({ witness, message }) => realtime.until(witness, message.id)));
-}
+const settled = (conversationIds: string[]) => settle({ messaging, realtime }, conversationIds);
 
 beforeAll(async () => {
   [amqpUrl, databaseUrl] = await Promise.all([freshVhost(), freshDatabase()]);

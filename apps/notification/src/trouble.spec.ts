@@ -3,8 +3,9 @@ import { type Message, type Notification, partitionOf } from '@parley/contracts'
 import { type Interruptible, freshDatabase, freshVhost, interruptible, until } from '@parley/testing';
 import { Client } from 'pg';
 import { Instance } from './testing/instance';
-import { LogWriter } from './testing/log';
+import { LogWriter, neighbourOf } from './testing/log';
 import { MessagingPeer, PresencePeer, RealtimePeer } from './testing/peers';
+import { settled as settle } from './testing/settled';
 
 interface Page {
   items: Notification[];
@@ -28,15 +29,7 @@ const list = async (userId: string) => (await instance.get<Page>(userId, '/v1/no
 const messageIds = async (userId: string) => (await list(userId)).items.map((item) => item.messageId);
 const ids = (messages: Message[]) => messages.map((message) => message.id);
 
-/** Resolves once everything written so far in the conversation's partition is applied. */
-async function settled(conversationId: string): Promise<void> {
-  const witness = randomUUID();
-  const id = `${randomUUID().slice(0, -6)}${conversationId.slice(-6)}`;
-  messaging.log.create('channel', [witness], id);
-  const message = messaging.log.send(id, randomUUID(), [witness]);
-  messaging.publish();
-  await realtime.until(witness, message.id);
-}
+const settled = (conversationId: string) => settle({ messaging, realtime }, [conversationId]);
 
 async function sql<Row>(text: string, values: unknown[] = []): Promise<Row[]> {
   const client = new Client({ connectionString: databaseUrl });
@@ -204,11 +197,7 @@ test('after a restore the copies are built anew and nobody is told twice', async
   const carol = randomUUID();
   const direct = messaging.log.create('direct', [alice, bob]);
   const sent = [messaging.log.send(direct, alice), messaging.log.send(direct, alice)];
-  const group = messaging.log.create(
-    'group',
-    [alice, bob, carol],
-    `${randomUUID().slice(0, -6)}${direct.slice(-6)}`,
-  );
+  const group = messaging.log.create('group', [alice, bob, carol], neighbourOf(direct));
   const lost = messaging.log.send(group, alice);
   await settled(direct);
   const first = (await list(bob)).items.find((item) => item.messageId === sent[0]?.id);
@@ -224,7 +213,7 @@ test('after a restore the copies are built anew and nobody is told twice', async
   messaging.log = backup;
   messaging.epoch = 'epoch-2';
   messaging.announceHeads();
-  const channel = messaging.log.create('channel', [bob], `${randomUUID().slice(0, -6)}${direct.slice(-6)}`);
+  const channel = messaging.log.create('channel', [bob], neighbourOf(direct));
   const mention = messaging.log.send(channel, alice, [bob]);
   messaging.skip();
   messaging.announceHeads();

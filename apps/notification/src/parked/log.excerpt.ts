@@ -62,12 +62,15 @@ export class LogExcerpt {
     const { conversationId, kind } = row;
     const changes = this.changes.get(conversationId) ?? [];
     this.changes.set(conversationId, changes);
-    if (kind === 'conversation.created' || kind === 'conversation.deleted' || kind === 'member.changed')
-      changes.push(row);
+    if (changesMembers(row)) changes.push(row);
     if (kind !== 'message.created') return;
     const messages = this.messages.get(conversationId) ?? [];
     this.messages.set(conversationId, messages);
     messages.push(row);
     if (messages.length > this.messagesMax) messages.shift();
   }
+}
+
+export function changesMembers({ kind }: LogEvent): boolean {
+  return kind === 'conversation.created' || kind === 'conversation.deleted' || kind === 'member.changed';
 }

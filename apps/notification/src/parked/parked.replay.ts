@@ -7,7 +7,7 @@ import { BatchWalk, type Known, pairKey } from '../feed/batch.walk';
 import type { ConversationState } from '../feed/conversation.cache';
 import type { EntryMaker } from '../feed/entry.maker';
 import type { FeedStore } from '../feed/feed.store';
-import { LogExcerpt } from './log.excerpt';
+import { changesMembers, LogExcerpt } from './log.excerpt';
 import type { Parked, ParkedStore } from './parked.store';
 import { membersBefore, rewound } from './rewind';
 
@@ -119,10 +119,6 @@ export class ParkedReplay {
     const among = pairs.length > 0 ? await this.feed.membersAmong(pairs) : new Set<string>();
     return { states, mentionedMembers: rewound(among, before, (userId) => pairKey(conversationId, userId)) };
   }
-}
-
-function changesMembers({ kind }: LogEvent): boolean {
-  return kind === 'conversation.created' || kind === 'conversation.deleted' || kind === 'member.changed';
 }
 
 function inOrder(rows: LogEvent[]): LogEvent[] {

@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { type Message, type Notification, partitionOf } from '@parley/contracts';
 import { freshDatabase, freshVhost } from '@parley/testing';
 import { Instance } from '../testing/instance';
-import { LogWriter } from '../testing/log';
+import { LogWriter, neighbourOf } from '../testing/log';
 import { MessagingPeer, PresencePeer, RealtimePeer } from '../testing/peers';
+import { settled as settle } from '../testing/settled';
 import { parkedEvents } from './parked.command';
 import { usage } from './parked.options';
 
@@ -48,18 +49,9 @@ const nameOfLast = (conversationId: string) => {
   return `${partition}/${messaging.log.rows.get(partition)?.length}`;
 };
 
-/** Resolves once everything written so far in the conversation's partition is applied. */
-async function settled(conversationId: string): Promise<void> {
-  const witness = randomUUID();
-  const id = like(conversationId);
-  messaging.log.create('channel', [witness], id);
-  const message = messaging.log.send(id, randomUUID(), [witness]);
-  messaging.publish();
-  await realtime.until(witness, message.id);
-}
+const settled = (conversationId: string) => settle({ messaging, realtime }, [conversationId]);
 
 /** An id of a conversation in the same partition. */
-const like = (conversationId: string) => `${randomUUID().slice(0, -6)}${conversationId.slice(-6)}`;
 const idsOf = (messages: Message[]) => messages.map(({ id }) => id);
 
 async function entriesOf(userId: string): Promise<string[]> {
@@ -191,7 +183,7 @@ test('a change of memberships overwrites nothing newer', async () => {
 test('a message meets the members of its time', async () => {
   const [dave, erin] = [randomUUID(), randomUUID()];
   const group = messaging.log.create('group', [alice, bob, carol, erin]);
-  const channel = messaging.log.create('channel', [alice, bob, carol, erin], like(group));
+  const channel = messaging.log.create('channel', [alice, bob, carol, erin], neighbourOf(group));
   const inGroup = messaging.log.send(group, alice);
   const mends = [messaging.log.breakLast(group)];
   const inChannel = messaging.log.send(channel, alice, [bob, carol, dave]);
@@ -304,7 +296,7 @@ test('with a new epoch what was parked of the former one is forgotten: all is re
   messaging.log = new LogWriter();
   messaging.epoch = 'epoch-2';
   messaging.announceHeads();
-  const channel = messaging.log.create('channel', [bob], like(direct));
+  const channel = messaging.log.create('channel', [bob], neighbourOf(direct));
   const message = messaging.log.send(channel, alice, [bob]);
   messaging.skip();
   messaging.announceHeads();

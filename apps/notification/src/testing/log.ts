@@ -19,6 +19,11 @@ interface RowBase {
   actorId: null;
 }
 
+/** A new id whose conversation falls into the same partition. */
+export function neighbourOf(conversationId: string): string {
+  return `${randomUUID().slice(0, -6)}${conversationId.slice(-6)}`;
+}
+
 /** Writes a log as messaging does, with dense positions, versions and numbers. Specs only. */
 export class LogWriter {
   /** By partition, in rising position. */
