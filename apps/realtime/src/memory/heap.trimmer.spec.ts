@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { getHeapStatistics } from 'node:v8';
+import { until } from '@parley/testing';
 import { HeapTrimmer } from './heap.trimmer';
 
 const MB = 1024 * 1024;
@@ -20,9 +21,7 @@ describe('a heap after a burst', () => {
   beforeEach(() => (trimmer = new HeapTrimmer(options)));
   afterEach(() => trimmer.stop());
 
-  async function shrinks(below: number): Promise<void> {
-    while (heapSize() >= below) await delay(20);
-  }
+  const shrinks = (below: number) => until('a smaller heap', () => heapSize() < below);
 
   it('is given back, each time', async () => {
     burst(64 * MB);

@@ -26,7 +26,7 @@ const DEFAULTS: TrimmerOptions = {
 /**
  * Gives memory back after a burst. What thousands of joins leave behind is as much again as their sockets cost, and V8
  * keeps it for as long as nothing is allocated, which on a node of idle sockets is very long. Collecting stops the
- * process for a moment (some 60 ms for 5,000 sockets), so it waits until the node is calm and it is worth it.
+ * process for a moment (about a tenth of a second for 60 MB), so it waits until the node is calm and it is worth it.
  */
 export class HeapTrimmer {
   private readonly options: TrimmerOptions;

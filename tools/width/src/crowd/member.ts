@@ -58,8 +58,7 @@ export class Member implements LinkOwner {
 
   close(): void {
     clearTimeout(this.timer);
-    clearTimeout(this.pause);
-    this.pause = undefined;
+    this.endPause();
     this.opening?.close();
     this.current?.close();
     this.opening = this.current = this.timer = undefined;
@@ -122,8 +121,7 @@ export class Member implements LinkOwner {
     if (!this.seat.follows) return;
     this.replica.onReady(JSON.parse(text()) as ServerPayload<'ready'>);
     this.syncing = undefined;
-    clearTimeout(this.pause);
-    this.pause = undefined;
+    this.endPause();
     this.sync();
   }
 
@@ -143,11 +141,16 @@ export class Member implements LinkOwner {
   }
 
   private syncAfter(waitMs: number): void {
-    clearTimeout(this.pause);
+    this.endPause();
     this.pause = setTimeout(() => {
       this.pause = undefined;
       this.sync();
     }, waitMs);
+  }
+
+  private endPause(): void {
+    clearTimeout(this.pause);
+    this.pause = undefined;
   }
 
   private sync(): void {
