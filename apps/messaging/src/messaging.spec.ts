@@ -1,8 +1,6 @@
 import { describeMongo } from '@parley/testing';
 import { World } from './testing/world';
 
-jest.setTimeout(60_000);
-
 type Store = Parameters<typeof World.create>[0];
 
 describe('on PostgreSQL', () => describeMessaging('postgresql'));

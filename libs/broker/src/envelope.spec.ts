@@ -4,8 +4,6 @@ import { freshVhost } from '@parley/testing';
 import type { ReplyEnvelope } from './wire';
 import { Peer } from './testing/peer';
 
-jest.setTimeout(60_000);
-
 const { written } = envelopes.requests;
 
 describe('envelopes of other versions', () => {

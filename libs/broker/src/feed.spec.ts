@@ -5,8 +5,6 @@ import { freshVhost } from '@parley/testing';
 import { LaneFeed } from './feed';
 import { Peer } from './testing/peer';
 
-jest.setTimeout(60_000);
-
 function row(position: number): LogEvent {
   return {
     kind: 'conversation.deleted',

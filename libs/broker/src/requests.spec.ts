@@ -4,8 +4,6 @@ import { v7 } from 'uuid';
 import { Moved } from './strategy';
 import { Peer } from './testing/peer';
 
-jest.setTimeout(60_000);
-
 const conversationId = v7();
 const partition = partitionOf(conversationId);
 const alice = v7();

@@ -1,3 +1,3 @@
 // Runs in every suite. Real servers may first have to start, and the machine may be busy: a hang is found late, but
 // nothing fails by chance.
-jest.setTimeout(120_000);
+jest.setTimeout(300_000);

@@ -6,8 +6,6 @@ import { databaseSettings } from '../database';
 import { LeaseStore } from './lease.store';
 import { LeaseKeeper } from './leases';
 
-jest.setTimeout(60_000);
-
 const all = Array.from({ length: PARTITIONS }, (_, partition) => partition);
 
 describe('LeaseKeeper', () => {

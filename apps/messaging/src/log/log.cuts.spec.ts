@@ -13,8 +13,6 @@ import {
 import type { LogRow, LogStore, Tail } from './log.store';
 import { ClientIdTaken, PositionTaken } from './log.store';
 
-jest.setTimeout(60_000);
-
 /** A log whose lines can be cut; whoever opens it again is the next owner. */
 interface CutLog {
   lines: Interruptible[];

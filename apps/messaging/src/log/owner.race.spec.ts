@@ -14,8 +14,6 @@ import { Loader } from './loader';
 import type { LogStore } from './log.store';
 import { LogOwner } from './owner';
 
-jest.setTimeout(60_000);
-
 const PARTITION = 3;
 const MESSAGES = 60;
 

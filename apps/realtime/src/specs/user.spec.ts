@@ -98,6 +98,14 @@ describe('what concerns single users', () => {
     expect(await b.take('typing:changed')).toMatchObject({ userId: others[11], typing: true });
     expect(b.names).toEqual([]);
     for (const client of clients) await client.close();
+    // With their sockets ends what they began.
+    const ended = new Set<string>();
+    for (let n = 0; n < 10; n++) {
+      const { userId, typing } = await b.take('typing:changed');
+      expect(typing).toBe(false);
+      ended.add(userId);
+    }
+    expect(ended).toEqual(new Set([...others.slice(1, 10), others[11]]));
   });
 
   it('refuses typing outside of one’s conversations', async () => {

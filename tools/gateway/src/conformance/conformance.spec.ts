@@ -19,5 +19,5 @@ describe.each(['points', 'contract'] as const)('the stand-in, %s', (part) => {
     await rm(dir, { recursive: true });
   });
 
-  it.each(casesOf(part).map((one) => [one.title, one] as const))('%s', (_, one) => one.run(world), 30_000);
+  it.each(casesOf(part).map((one) => [one.title, one] as const))('%s', (_, one) => one.run(world));
 });
