@@ -1,4 +1,8 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Counter, Gauge, Histogram, collectDefaultMetrics, register } from 'prom-client';
+import { getLogger } from './logging';
+
+const log = getLogger('Metrics');
 
 /** Seconds, from half a millisecond to ten seconds. */
 export const durationBuckets = [
@@ -26,16 +30,54 @@ export function counter<T extends string = string>(
   return (known as Counter<T> | undefined) ?? new Counter<T>({ name, help, labelNames: labels });
 }
 
-/** `collect` is called at each scrape and may set the value. The newest one counts where a name is asked for again. */
+type Collect<T extends string> = (this: Gauge<T>) => void | Promise<void>;
+
+/**
+ * `collect` is called at each scrape and may set the value. The newest one counts where a name is asked for again. It may
+ * ask a store: whatever becomes of that, the scrape goes on, with the value of before, or none where there was none.
+ */
 export function gauge<T extends string = string>(
   name: string,
   help: string,
   labels: readonly T[] = [],
-  collect?: (this: Gauge<T>) => void | Promise<void>,
+  collect?: Collect<T>,
 ): Gauge<T> {
   if (collect) register.removeSingleMetric(name);
   const known = register.getSingleMetric(name);
-  return (known as Gauge<T> | undefined) ?? new Gauge<T>({ name, help, labelNames: labels, collect });
+  if (known) return known as Gauge<T>;
+  const made = new Gauge<T>({ name, help, labelNames: labels, collect: collect && harmless(name, collect) });
+  // A new gauge without labels says 0, which nobody has counted.
+  if (collect && labels.length === 0) made.remove();
+  return made;
+}
+
+/** A scrape waits no longer for a figure that comes from a store. Prometheus waits 5 s for all of them. */
+const collectMsMax = 2_000;
+
+/** Of a store that hangs nothing more is asked until it has answered. */
+function harmless<T extends string>(name: string, collect: Collect<T>): Collect<T> {
+  let asking: Promise<void> | undefined;
+  let isFailing = false;
+  const ask = async (answer: Promise<void>) => {
+    try {
+      await answer;
+      isFailing = false;
+    } catch (error) {
+      // One line for each outage, not one for each scrape.
+      if (!isFailing) log.warn({ err: error, metric: name }, 'A figure cannot be read now.');
+      isFailing = true;
+    } finally {
+      asking = undefined;
+    }
+  };
+  return function (this: Gauge<T>) {
+    if (!asking) {
+      const answer = collect.call(this);
+      if (!answer) return undefined;
+      asking = ask(answer);
+    }
+    return Promise.race([asking, delay(collectMsMax, undefined, { ref: false })]);
+  };
 }
 
 export function histogram<T extends string = string>(
