@@ -8,6 +8,7 @@ import { EpochSource } from './feed/epoch.source';
 import { FeedRepair } from './feed/feed.repair';
 import { FeedRunner } from './feed/feed.runner';
 import { HeadWatch } from './feed/head.watch';
+import { ParkedGauge } from './feed/parked.gauge';
 import { RowWriter } from './feed/row.writer';
 import { ViewFeed } from './feed/view.feed';
 import { MessageController } from './message/message.controller';
@@ -39,6 +40,7 @@ export class AppModule {
         HeadWatch,
         MemberDirectory,
         MessageService,
+        ParkedGauge,
         ReadAccess,
         RowWriter,
         SyncService,

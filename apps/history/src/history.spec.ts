@@ -81,6 +81,7 @@ describeStores('history', (kind) => {
       });
       expect(refusal.code).toBe('unavailable');
       expect((await history.get(mallory, `/v1/conversations/${id}/messages`)).status).toBe(404);
+      await history.shows('history_parked_events', 1);
       const { body } = await history.post<SyncResult>(alice, '/v1/sync', {
         epoch: peer.epoch,
         accountCursor: null,
@@ -110,6 +111,10 @@ describeStores('history', (kind) => {
       async (outage) => {
         const id = world.talk(1);
         await world.settled(id);
+        const parked = await until('it is counted what is parked', async () => {
+          const count = await history.metric('history_parked_events');
+          return Number.isNaN(count) ? undefined : { count };
+        });
 
         await world.store[outage]();
         const started = performance.now();
@@ -121,6 +126,7 @@ describeStores('history', (kind) => {
             .status,
         ).toBe(503);
         await history.ready(503);
+        expect(await history.metric('history_parked_events')).toBe(parked.count);
         peer.log.send(id, bob, 'while you were away');
         peer.publish();
 

@@ -17,6 +17,8 @@ import { NotificationController } from './notification/notification.controller';
 import { NotificationService } from './notification/notification.service';
 import { NotificationStore } from './notification/notification.store';
 import { Pruner } from './notification/pruner';
+import { ParkedGauge } from './parked/parked.gauge';
+import { ParkedStore } from './parked/parked.store';
 import { ProfileConsumer } from './profile/profile.consumer';
 import { ProfileStore } from './profile/profile.store';
 
@@ -60,6 +62,11 @@ export class AppModule implements OnModuleInit {
           useFactory: (dataSource: DataSource) => new ProfileStore(pgPool(dataSource)),
         },
         {
+          provide: ParkedStore,
+          inject: [getDataSourceToken()],
+          useFactory: (dataSource: DataSource) => new ParkedStore(pgPool(dataSource)),
+        },
+        {
           provide: FeedStore,
           inject: [getDataSourceToken(feedConnections.name)],
           useFactory: (dataSource: DataSource) => new FeedStore(pgPool(dataSource)),
@@ -76,6 +83,7 @@ export class AppModule implements OnModuleInit {
         BatchApplier,
         NotificationFeed,
         FeedRunner,
+        ParkedGauge,
       ],
     };
   }

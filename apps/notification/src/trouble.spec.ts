@@ -65,6 +65,7 @@ test('with the database cut or frozen the answer is unavailable; afterwards noth
   const direct = messaging.log.create('direct', [alice, bob]);
   const sent = [messaging.log.send(direct, alice)];
   await settled(direct);
+  await instance.shows('notification_parked_events', 0);
   for (const outage of [() => database.cut(), () => Promise.resolve(database.freeze())]) {
     await outage();
     expect(await instance.get(bob, '/v1/notifications')).toMatchObject({
@@ -74,6 +75,7 @@ test('with the database cut or frozen the answer is unavailable; afterwards noth
     const read = await instance.put(bob, '/v1/notifications/read', { upTo: alice });
     expect(read.body.code).toBe('unavailable');
     await instance.ready(503);
+    expect(await instance.metric('notification_parked_events')).toBe(0);
     sent.push(messaging.log.send(direct, alice));
     messaging.publish();
     await database.restore();

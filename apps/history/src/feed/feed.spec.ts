@@ -105,8 +105,7 @@ describeStores('the feed', ({ fresh, itRefusing }) => {
       peer.publish();
 
       for (const other of others) expect(await numbers(other, 3)).toEqual([1, 2]);
-      const parked = async () => (await first().metric('history_parked_events_total')) > 0;
-      await until('the event is parked', parked);
+      await first().shows('history_parked_events', 1);
       const path = `/v1/conversations/${id}/messages`;
       expect((await first().get(alice, path)).status).toBe(503);
 
@@ -124,6 +123,7 @@ describeStores('the feed', ({ fresh, itRefusing }) => {
       await close();
 
       expect(await numbers(id, 2)).toEqual([1]);
+      await first().shows('history_parked_events', 0);
     },
   );
 

@@ -1,16 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { LogEvent, PartitionRows } from '@parley/contracts';
-import { counter, getLogger } from '@parley/service';
+import { getLogger } from '@parley/service';
 import type { ParkedEvent, SoundRows } from '../view/view.store';
 import { RowsRefused, ViewFeedStore } from '../view/view.store';
 import { checkRow, parkedOf } from './row.check';
 
 const log = getLogger('RowWriter');
-
-const parkedTotal = counter(
-  'history_parked_events_total',
-  'Events that could not be applied and were parked.',
-);
 
 /** Writes rows to the store. What cannot be applied is parked, so that its partition goes on. */
 @Injectable()
@@ -85,7 +80,6 @@ function halves(batch: PartitionRows[], count: number): [PartitionRows[], Partit
 
 function report(parked: ParkedEvent[]): void {
   for (const { partition, position, conversationId, reason } of parked) {
-    parkedTotal.inc();
     log.error({ partition, position, conversationId, reason }, 'An event was parked.');
   }
 }

@@ -43,6 +43,11 @@ export class HistoryUnderTest {
     return Number(new RegExp(`^${name} (.+)$`, 'm').exec(text)?.[1]);
   }
 
+  /** Resolves once a gauge without labels has this value. */
+  async shows(name: string, value: number): Promise<void> {
+    await until(`${name} is ${value}`, async () => (await this.metric(name)) === value);
+  }
+
   /** Resolves once readiness answers with this status. */
   async ready(status: number): Promise<void> {
     await until(`readiness answers with ${status}`, async () => {

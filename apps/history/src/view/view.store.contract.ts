@@ -332,6 +332,7 @@ export function describeViewStore(open: () => Promise<OpenStore>): void {
 
       expect(await feed.parked(10)).toEqual([parked]);
       expect(await feed.parked(10, other)).toEqual([]);
+      expect(await feed.countParked(10)).toBe(1);
       expect((await feed.load([partition], epoch)).get(partition)).toBe(position);
       expect(await standing(alice, id)).toMatchObject({ isParked: true });
       expect(await standing(alice, other)).toMatchObject({ isParked: false });
@@ -354,6 +355,7 @@ export function describeViewStore(open: () => Promise<OpenStore>): void {
       const sound = rows.filter((_, i) => i !== 1 && i !== 3);
       await feed.apply([{ partition, first: 1, last: 4, rows: sound }], parked, epoch);
       expect(await standing(alice, id)).toMatchObject({ head: 3, messageCount: 1, isParked: true });
+      expect([await feed.countParked(10), await feed.countParked(1)]).toEqual([2, 1]);
 
       for (const row of [rows[1], rows[3]]) if (row) await feed.unpark(partition, row);
 
@@ -362,6 +364,19 @@ export function describeViewStore(open: () => Promise<OpenStore>): void {
         ...log.of(id).messages.values(),
       ]);
       expect((await feed.load([partition], epoch)).get(partition)).toBe(4);
+      expect(await feed.countParked(10)).toBe(0);
+    });
+
+    it('are of their epoch', async () => {
+      const id = log.create('group', [alice]);
+      const partition = partitionOf(id);
+      const parked = [{ partition, position: 1, conversationId: id, reason: 'a test', event: {} }];
+      await feed.apply([{ partition, first: 1, last: 1, rows: [] }], parked, epoch);
+
+      await feed.load(all, randomUUID());
+
+      expect(await feed.parked(10)).toEqual([]);
+      expect(await feed.countParked(10)).toBe(0);
     });
   });
 }

@@ -62,7 +62,7 @@ export class MongoViewFeedStore extends ViewFeedStore {
     const current = [...generations.values()];
     const found =
       conversationId === undefined
-        ? { home: { $in: current.map(({ _id, generation }) => homeOf(_id, generation)) } }
+        ? { home: { $in: homesOf(current) } }
         : { scope: { $in: current.map(({ generation }) => scopeOf(conversationId, generation)) } };
     const documents = await this.reads.find(parked, found, {
       hint: conversationId === undefined ? indexes.byAge : indexes.byScope,
@@ -76,6 +76,14 @@ export class MongoViewFeedStore extends ViewFeedStore {
       reason: document.reason,
       event: JSON.parse(document.event) as unknown,
     }));
+  }
+
+  async countParked(max: number): Promise<number> {
+    // Along the index alone: the events themselves may be large.
+    const current = { home: { $in: homesOf([...(await this.applied()).values()]) } };
+    return this.reads.run((session) =>
+      this.collections.parked.countDocuments(current, { hint: indexes.byHome, limit: max, session }),
+    );
   }
 
   async unpark(partition: number, row: LogEvent): Promise<void> {
@@ -149,4 +157,9 @@ export class MongoViewFeedStore extends ViewFeedStore {
     const documents = await this.reads.find(this.collections.applied, filter, { hint: indexes.byId });
     return new Map(documents.map((document) => [document._id, document]));
   }
+}
+
+/** Where what is current of these partitions stands. */
+function homesOf(applied: AppliedDocument[]): string[] {
+  return applied.map(({ _id, generation }) => homeOf(_id, generation));
 }

@@ -73,6 +73,14 @@ export class PostgresViewFeedStore extends ViewFeedStore {
     }));
   }
 
+  async countParked(max: number): Promise<number> {
+    const { rows } = await this.pool.query<{ n: number }>(
+      'select count(*)::integer as n from (select from parked limit $1) as counted',
+      [max],
+    );
+    return rows[0]?.n ?? 0;
+  }
+
   async unpark(partition: number, row: LogEvent): Promise<void> {
     const { rows } = await this.pool.query<{ epoch: string; deleted: boolean | null }>(
       `select a.epoch, c.deleted from applied a left join conversations c on c.id = $2 where a.partition = $1`,

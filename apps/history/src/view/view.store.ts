@@ -92,6 +92,9 @@ export abstract class ViewFeedStore {
   /** Oldest first, at most `limit`, of one conversation where given. */
   abstract parked(limit: number, conversationId?: string): Promise<ParkedEvent[]>;
 
+  /** How many there are; `max` where there are more. */
+  abstract countParked(max: number): Promise<number>;
+
   /**
    * Applies a parked event that is sound by now and forgets that it was parked. What is newer in the view stays.
    *

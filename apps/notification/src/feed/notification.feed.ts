@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { FeedHandler, TracesOfRows } from '@parley/broker';
 import { logEventKinds, type PartitionRows } from '@parley/contracts';
-import { counter, getLogger, histogram, isBackingServiceAway } from '@parley/service';
+import { getLogger, histogram, isBackingServiceAway } from '@parley/service';
 import { BatchApplier } from './batch.applier';
 import { piecesOf, restOf, sift } from './batch.pieces';
 import { ConversationCache } from './conversation.cache';
@@ -12,7 +12,6 @@ const log = getLogger('NotificationFeed');
 const ROWS_PER_TRANSACTION = 1_000;
 
 const applySeconds = histogram('notification_apply_seconds', 'Time to apply one batch of rows.');
-const parkedEvents = counter('notification_parked_total', 'Rows that nobody can apply, put aside.');
 
 /** Takes the log's rows into the lists. One batch at a time, and no position is read while one is under way. */
 @Injectable()
@@ -74,7 +73,6 @@ export class NotificationFeed implements FeedHandler {
     const { sound, parked } = sift(piece);
     if (parked.length === 0) throw error;
     await this.applier.apply(this.epoch, { covered: piece, batch: sound, parked, traces: this.traces });
-    parkedEvents.inc(parked.length);
     for (const { partition, position, reason } of parked)
       log.error({ partition, position, reason }, 'A row of the log cannot be applied and was put aside.');
   }

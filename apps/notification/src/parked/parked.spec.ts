@@ -93,6 +93,7 @@ test('a message is listed with its reason, stays while it is broken, and is told
   const reason = expect.stringMatching(/^kind: /);
   const parked = { ...ROW, event, epoch: 'epoch-1', conversationId: direct, reason };
   expect(lines.slice(1)).toEqual([{ ...parked, attempts: 0, parkedAt: lines[0]?.since, triedAt: null }]);
+  await instance.shows('notification_parked_events', 1);
 
   expect(await operate(`replay ${event}`)).toEqual({
     code: 1,
@@ -116,6 +117,7 @@ test('a message is listed with its reason, stays while it is broken, and is told
     trouble: `${event} is not parked.`,
   });
   expect(await operate('replay --all')).toEqual({ code: 0, lines: [], trouble: '' });
+  await instance.shows('notification_parked_events', 0);
 });
 
 test('two operators at once do no harm: an entry is made once, and told once', async () => {

@@ -59,6 +59,15 @@ export class ParkedStore {
     };
   }
 
+  /** How many there are; `max` where there are more. */
+  async count(max: number): Promise<number> {
+    const { rows } = await this.pool.query<{ n: number }>(
+      'select count(*)::integer as n from (select from parked_events limit $1) as counted',
+      [max],
+    );
+    return rows[0]?.n ?? 0;
+  }
+
   /** The oldest first. */
   list(limit: number): Promise<Parked[]> {
     return this.select('order by parked_at, partition, position limit $1', [limit]);

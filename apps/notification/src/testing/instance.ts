@@ -36,6 +36,11 @@ export class Instance {
     return Number(new RegExp(`^${name} (.+)$`, 'm').exec(text)?.[1]);
   }
 
+  /** Resolves once a gauge without labels has this value. */
+  async shows(name: string, value: number): Promise<void> {
+    await until(`${name} is ${value}`, async () => (await this.metric(name)) === value);
+  }
+
   /** Resolves once readiness answers with this status. */
   async ready(status: number, overall?: string): Promise<void> {
     await until(`readiness answers with ${status} ${overall ?? ''}`, async () => {
