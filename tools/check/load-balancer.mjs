@@ -92,7 +92,13 @@ function withTls(env) {
     return [];
   }
   writeFileSync(made.both, [made.certificate, made.key].map((part) => readFileSync(part, 'utf8')).join(''));
-  return parsed('TLS', { ...env, TLS_CERTIFICATES: made.both });
+  const withBoth = { ...env, TLS_CERTIFICATES: made.both };
+  const isRefused = parsed('', { ...withBoth, HSTS_SECONDS: 'a year' }).length > 0;
+  return [
+    ...parsed('TLS', withBoth),
+    ...parsed('TLS for good', { ...withBoth, HSTS_SECONDS: '31536000' }),
+    ...(isRefused ? [] : ['haproxy.cfg: takes any HSTS_SECONDS, and browsers what comes of it']),
+  ];
 }
 
 function parsed(form, env) {

@@ -1,9 +1,17 @@
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { dirname, resolve } from 'node:path';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { findHaproxy, type LoadBalancer } from '@parley/tool-local';
+import {
+  certificatePaths,
+  findHaproxy,
+  freePort,
+  type LoadBalancer,
+  makeCertificates,
+  startLoadBalancer,
+} from '@parley/tool-local';
 import { io } from 'socket.io-client';
 import { SteadyGroup } from './system/group';
 import { ask, eventually, withinOneHour } from './system/plain';
@@ -12,7 +20,8 @@ import { closeClients, connected, person } from './system/world';
 
 const ADDRESS_HOUR = 40;
 const ADDRESS_CONNECTIONS = 100;
-const KEYS = resolve(__dirname, '../../../docker/keys.mjs');
+const WORKSPACE = resolve(__dirname, '../../..');
+const KEYS = join(WORKSPACE, 'docker/keys.mjs');
 
 const withHaproxy = findHaproxy() ? describe : describe.skip;
 if (!findHaproxy()) console.warn('SKIPPED: HAProxy is not installed (sudo apt-get install -y haproxy).');
@@ -88,6 +97,37 @@ withHaproxy('two gateways behind the load balancer', () => {
     expect((await ask(new URL('/', balancer.metricsUrl).href)).status).toBe(404);
     for (const path of ['/metrics', '/stats', '/haproxy?stats', '/health/ready'])
       expect((await ask(`${system.url}${path}`)).status).toBe(404);
+  });
+
+  it.each([
+    ['nothing of it by itself', {}, undefined],
+    ['so for HSTS_SECONDS', { HSTS_SECONDS: '600' }, 'max-age=600'],
+  ])('tells browsers that came by HTTPS to keep to it: %s', async (_, env, told) => {
+    const dir = mkdtempSync(join(tmpdir(), 'parley-tls-'));
+    await makeCertificates(WORKSPACE, dir, ['--names', 'gateway']);
+    const [ca, ...both] = Object.values(certificatePaths(dir, 'gateway')).map((path) =>
+      readFileSync(path, 'utf8'),
+    );
+    const file = join(dir, 'both.pem');
+    writeFileSync(file, both.join(''));
+    const port = await freePort();
+    const tls = { TLS_BIND_ADDRESS: `127.0.0.1:${port}`, TLS_CERTIFICATES: file };
+    const setup = { workspace: WORKSPACE, dir };
+    const encrypted = await startLoadBalancer(setup, system.stack.gateways, { env: { ...tls, ...env } });
+    try {
+      const reply = await eventually(async () => {
+        const answer = await ask(`https://127.0.0.1:${port}/v1/limits`, { ca: ca! });
+        expect(answer.status).toBe(200);
+        return answer;
+      });
+      expect(reply.headers['strict-transport-security']).toBe(told);
+      const plain = await ask(`${encrypted.url}/v1/limits`);
+      expect(plain.status).toBe(308);
+      expect(plain.headers['strict-transport-security']).toBeUndefined();
+    } finally {
+      await encrypted.stop();
+      rmSync(dir, { recursive: true });
+    }
   });
 
   it('lets each address have its own limit, whatever the client says of itself', async () => {

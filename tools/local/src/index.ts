@@ -2,7 +2,7 @@ export { type AppInstance, type Apps, type AppsSetup, startApps } from './apps/a
 export { type AppName, APPS, type Scale } from './apps/catalogue';
 export type { GatewayInstance, GatewayOptions } from './apps/gateway';
 export type { Instance } from './apps/instance';
-export type { LoadBalancer } from './apps/load-balancer';
+export { type LoadBalancer, startLoadBalancer } from './apps/load-balancer';
 export { migrate } from './apps/migrate';
 export { type Stack, type StackOptions, startStack } from './apps/stack';
 export { ensureKeys, keyEnvironment, type KeyFiles, readJwks } from './keys';

@@ -1,4 +1,5 @@
 import { type IncomingHttpHeaders, request } from 'node:http';
+import { request as requestEncrypted } from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
 
 export interface Reply {
@@ -7,20 +8,27 @@ export interface Reply {
   text: string;
 }
 
-/** One plain request on a connection of its own. `from` is the loopback address that it comes from. */
+/** One plain request on a connection of its own. `from` is the loopback address that it comes from, `ca` who is trusted over TLS. */
 export function ask(
   url: string,
-  options: { from?: string; method?: string; headers?: Record<string, string>; body?: object } = {},
+  options: {
+    from?: string;
+    method?: string;
+    headers?: Record<string, string>;
+    body?: object;
+    ca?: string;
+  } = {},
 ): Promise<Reply> {
-  const { from, body, method = body ? 'POST' : 'GET', headers } = options;
+  const { from, body, method = body ? 'POST' : 'GET', headers, ca } = options;
   return new Promise((resolve, reject) => {
-    const asked = request(
+    const asked = (ca === undefined ? request : requestEncrypted)(
       url,
       {
         method,
         headers: { ...headers, ...(body && { 'content-type': 'application/json' }) },
         ...(from && { localAddress: from }),
         agent: false,
+        ...(ca !== undefined && { ca }),
       },
       (answer) => {
         let text = '';

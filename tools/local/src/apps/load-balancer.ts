@@ -25,7 +25,7 @@ export interface LoadBalancer extends Instance {
  * @throws LocalError when it is not installed or does not come up.
  */
 export async function startLoadBalancer(
-  setup: AppsSetup,
+  setup: Pick<AppsSetup, 'workspace' | 'dir'>,
   gateways: readonly GatewayInstance[],
   options: { port?: number; env?: Record<string, string> } = {},
 ): Promise<LoadBalancer> {
