@@ -5,8 +5,8 @@ import { become, prepare, workspace } from '../local/prepare.mjs';
 
 const program = 'tools/chat/dist/main.js';
 // Where `npm start` runs, everything is built already.
-if (!existsSync(join(workspace, program))) prepare();
-become(program, process.argv.slice(2), trust());
+if (!existsSync(join(workspace, program))) await prepare();
+await become(program, process.argv.slice(2), trust());
 
 /** Where `npm start -- --tls` runs, its authority is trusted; Node reads that once, at its start. */
 function trust() {

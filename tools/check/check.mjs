@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util';
 import { prepare, workspace } from '../local/prepare.mjs';
 
 const { values } = parseArgs({ options: { summary: { type: 'string' } } });
-prepare();
+await prepare();
 const { scripts } = JSON.parse(readFileSync(join(workspace, 'package.json'), 'utf8'));
 const names = Object.keys(scripts).filter((name) => name.startsWith('check:') && name !== 'check:image');
 const failed = names.filter((name) => !holds(name));

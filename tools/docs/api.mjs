@@ -2,6 +2,6 @@
 import { createRequire } from 'node:module';
 import { prepare } from '../local/prepare.mjs';
 
-prepare();
+await prepare();
 const { writeDocuments } = createRequire(import.meta.url)('./dist/index.js');
 for (const path of await writeDocuments()) console.log(`  wrote ${path}`);

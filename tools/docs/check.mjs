@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fromFile, Parser } from '@asyncapi/parser';
 import { prepare, workspace } from '../local/prepare.mjs';
 
-prepare();
+await prepare();
 const { documents } = createRequire(import.meta.url)('./dist/index.js');
 const failures = [];
 

@@ -1,5 +1,5 @@
 // `npm run faults`: builds what changed, then breaks things. Arguments go to src/main.ts.
 import { become, prepare } from '../local/prepare.mjs';
 
-prepare();
-become('tools/faults/dist/main.js', process.argv.slice(2));
+await prepare();
+await become('tools/faults/dist/main.js', process.argv.slice(2));

@@ -1,5 +1,5 @@
 // `npm run record:envelopes`: writes down what goes over the broker. Arguments go to src/record/main.ts.
 import { become, prepare } from '../local/prepare.mjs';
 
-prepare();
-become('tools/faults/dist/record/main.js', process.argv.slice(2));
+await prepare();
+await become('tools/faults/dist/record/main.js', process.argv.slice(2));

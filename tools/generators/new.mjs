@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { prepare, workspace } from '../local/prepare.mjs';
 
 const [generator, ...args] = process.argv.slice(2);
-prepare();
+await prepare();
 const inherit = { cwd: workspace, stdio: 'inherit' };
 execFileSync('npx', ['nx', 'generate', `@parley/tool-generators:${generator}`, ...args], inherit);
 execFileSync('npm', ['install', '--no-audit', '--no-fund'], inherit);

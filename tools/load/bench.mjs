@@ -1,5 +1,5 @@
 // `npm run bench`: builds what changed, then measures. Arguments go to src/main.ts.
 import { become, prepare } from '../local/prepare.mjs';
 
-prepare();
-become('tools/load/dist/main.js', process.argv.slice(2));
+await prepare();
+await become('tools/load/dist/main.js', process.argv.slice(2));

@@ -1,21 +1,22 @@
 // What can be done with nothing but Node: check its version, install the locked packages where they are missing or
 // stale, build what changed. `npm start`, `npm test` and `npm run check` begin with it.
-import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { launch, launchNode } from './launch.mjs';
 
 export const workspace = resolve(fileURLToPath(import.meta.url), '../../..');
 
 /** Leaves node_modules as the lock wants it and every project built. Ends the process with advice where it cannot. */
-export function prepare() {
+export async function prepare() {
   requireNode();
   if (!isInstalled()) {
     say('Installing the locked packages (about a minute, one time)');
-    run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+    const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];
+    succeed(`npm ${args.join(' ')}`, await launch('npm', args, { cwd: workspace }));
   }
   say('Building what changed');
-  build();
+  await build();
 }
 
 function requireNode() {
@@ -49,17 +50,17 @@ function isInstalled() {
   return Object.entries(installed).every(same) && !Object.entries(locked).some(missing);
 }
 
-function build() {
+async function build() {
   const env = { ...process.env, NX_DAEMON: 'false', NX_TUI: 'false', FORCE_COLOR: '0' };
   const nx = join(workspace, 'node_modules/nx/dist/bin/nx.js');
-  const { status, stdout, stderr, error } = spawnSync(process.execPath, [nx, 'run-many', '-t', 'build'], {
+  const { status, stdout, stderr, error, asked } = await launchNode([nx, 'run-many', '-t', 'build'], {
     cwd: workspace,
     env,
-    encoding: 'utf8',
-    maxBuffer: 64 * 1024 * 1024,
+    quiet: true,
   });
+  if (asked) process.exit(asked);
   if (status === 0) return;
-  process.stderr.write(`${stdout ?? ''}${stderr ?? ''}${error ? `${error.message}\n` : ''}`);
+  process.stderr.write(`${stdout}${stderr}${error ? `${error.message}\n` : ''}`);
   fail(
     'The build failed; the output above says where.',
     diskAdvice(`${stdout}${stderr}`) ?? 'Mend it and start again.',
@@ -67,36 +68,28 @@ function build() {
 }
 
 /** Makes the certificates of a run directory, where they are missing, and the environment in which Node trusts them. */
-export function trustOwnAuthority(runDir) {
+export async function trustOwnAuthority(runDir) {
   const folder = join(runDir, 'certificates');
-  run(process.execPath, ['docker/certificates.mjs', folder]);
+  const args = ['docker/certificates.mjs', folder];
+  succeed(`node ${args.join(' ')}`, await launchNode(args, { cwd: workspace }));
   return { NODE_EXTRA_CA_CERTS: join(folder, 'ca.pem') };
 }
 
-/**
- * Runs a Node program of this workspace in our place: same terminal, same signals, same exit code. `atEnd` is called after it.
- */
-export function become(program, args, env = {}, atEnd = () => undefined) {
-  const child = spawn(process.execPath, [join(workspace, program), ...args], {
+/** Runs a Node program of this workspace in our place: same terminal, same signals, same exit code. `atEnd` is waited for after it. */
+export async function become(program, args, env = {}, atEnd = () => undefined) {
+  const { status } = await launchNode([join(workspace, program), ...args], {
     cwd: workspace,
-    stdio: 'inherit',
     env: { ...process.env, ...env },
+    atEnd,
   });
-  // Ctrl-C reaches the child by itself, as a member of the terminal's foreground group; we only wait for it.
-  process.on('SIGINT', () => undefined);
-  process.on('SIGTERM', () => child.kill('SIGTERM'));
-  process.on('SIGHUP', () => child.kill('SIGHUP'));
-  child.on('exit', (code, signal) => {
-    atEnd();
-    process.exit(code ?? (signal ? 1 : 0));
-  });
+  process.exit(status);
 }
 
-function run(command, args) {
-  const { status, error } = spawnSync(command, args, { cwd: workspace, stdio: 'inherit' });
+function succeed(command, { status, error, asked }) {
+  if (asked) process.exit(asked);
   if (status === 0) return;
   fail(
-    `${command} ${args.join(' ')} failed${error ? `: ${error.message}` : ''}.`,
+    `${command} failed${error ? `: ${error.message}` : ''}.`,
     diskAdvice(error?.message) ?? 'The lines above say why. Is there a connection to the package registry?',
   );
 }

@@ -1,5 +1,5 @@
 // `npm run test:monitoring`: builds what changed, then runs src/main.ts with the arguments.
 import { become, prepare } from '../local/prepare.mjs';
 
-prepare();
-become('tools/monitoring/dist/main.js', process.argv.slice(2));
+await prepare();
+await become('tools/monitoring/dist/main.js', process.argv.slice(2));

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -61,11 +61,12 @@ function startKeeper(dir: string): void {
   const register = join(WORKSPACE, 'libs/testing/jest/register.js');
   const keeper = join(__dirname, 'keeper/keeper.ts');
   const runPid = process.env['PARLEY_TEST_RUN_PID'] ?? '';
-  spawn(process.execPath, ['--conditions=@parley/source', '-r', register, keeper, dir, runPid], {
-    detached: true,
-    stdio: ['ignore', log, log],
-  }).unref();
+  const args = ['--conditions=@parley/source', '-r', register, keeper, dir, runPid];
+  const child = spawn(process.execPath, args, { detached: true, stdio: ['ignore', log, log] });
+  child.unref();
   closeSync(log);
+  // For the end of the run: see ../jest/run-directory.js.
+  writeFileSync(join(dir, 'keeper.pid'), String(child.pid));
 }
 
 async function waitFor(dir: string): Promise<TestServers> {

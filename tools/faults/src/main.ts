@@ -1,5 +1,5 @@
 import { instancesOf, startSystem, storeOf, type System } from '@parley/tool-load';
-import { interruption, runCommand } from '@parley/tool-local';
+import { runCommand, unlessInterrupted } from '@parley/tool-local';
 import { WORKSPACE, buildOf } from './fault/former-build';
 import { type Plant, plantBug, plantedKind } from './fault/plant';
 import { runRound, type Stage } from './fault/round';
@@ -13,13 +13,14 @@ function say(line: string): void {
   process.stderr.write(`  ${line}\n`);
 }
 
-async function main(): Promise<void> {
+async function main(interrupted: AbortSignal): Promise<void> {
   const options = parseOptions(process.argv.slice(2));
   if (!options) {
     process.stdout.write(`${USAGE}\n`);
     return;
   }
-  const formerWorkspace = options.from === undefined ? undefined : await buildOf(options.from, say);
+  const formerWorkspace =
+    options.from === undefined ? undefined : await unlessInterrupted(interrupted, buildOf(options.from, say));
   if (options.from !== undefined && formerWorkspace === undefined) return;
   say(`Seed ${options.seed}`);
   const system = await startSystem({
@@ -28,15 +29,15 @@ async function main(): Promise<void> {
     gateways: options.balanced ? 2 : 1,
     store: options.store,
     isTemporary: !options.keep,
+    signal: interrupted,
     say,
   });
   const supervisor = new Supervisor(instancesOf(system));
   try {
-    const outcomes = await Promise.race([
+    const outcomes = await unlessInterrupted(
+      interrupted,
       runAll(options, system, supervisor, formerWorkspace),
-      interruption(),
-    ]);
-    if (!outcomes) return;
+    );
     process.stdout.write(`\nMessages are kept in ${storeOf(system)}\n${report(outcomes)}\n`);
     process.exitCode = (options.plant ? wasFound(options.plant, outcomes) : outcomes.every(isGood)) ? 0 : 1;
   } finally {

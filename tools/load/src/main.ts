@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort, interruption, runCommand } from '@parley/tool-local';
+import { freePort, runCommand, unlessInterrupted } from '@parley/tool-local';
 import { Profiler, saveProfile, topSelfTimes } from './measure/profile';
 import { type BenchOptions, parseOptions, USAGE } from './options';
 import { report } from './report/report';
@@ -16,7 +16,7 @@ function say(line: string): void {
   process.stderr.write(`  ${line}\n`);
 }
 
-async function main(): Promise<void> {
+async function main(interrupted: AbortSignal): Promise<void> {
   const options = parseOptions(process.argv.slice(2));
   if (!options) {
     process.stdout.write(`${USAGE}\n`);
@@ -28,14 +28,14 @@ async function main(): Promise<void> {
     scale: options.scale,
     store: options.store,
     isTemporary: !options.keep,
+    signal: interrupted,
     say,
     ...(options.profile
       ? { envOf: { [options.profile]: { NODE_OPTIONS: `--inspect=127.0.0.1:${inspectPort}` } } }
       : {}),
   });
   try {
-    const results = await Promise.race([runAll(options, system, inspectPort), interruption()]);
-    if (!results) return;
+    const results = await unlessInterrupted(interrupted, runAll(options, system, inspectPort));
     process.stdout.write(
       `\nMessages are kept in ${storeOf(system)}\n${report(results, options.scenarios)}\n`,
     );

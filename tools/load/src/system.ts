@@ -5,7 +5,9 @@ import {
   type AppName,
   type GivenServers,
   givenServers,
+  hold,
   type Instance,
+  letGo,
   type MessageStore,
   type Scale,
   type Stack,
@@ -30,6 +32,8 @@ export interface SystemOptions {
   prometheus?: StackOptions['prometheus'];
   /** False leaves the directory, with data and logs, in place at the end. */
   isTemporary: boolean;
+  /** Once aborted, nothing more is started and what runs is stopped. */
+  signal: AbortSignal;
   say: (line: string) => void;
 }
 
@@ -58,12 +62,16 @@ const WIDE_LIMITS = {
 /**
  * Starts a whole deployment of its own under a temporary directory: servers with every durability setting on, all apps,
  * the gateway. Only the per-user and per-address limits are widened.
+ * @throws the reason of `signal` once that is aborted; what had started is stopped before.
  */
 export async function startSystem(options: SystemOptions): Promise<System> {
   const dir = mkdtempSync(join(tmpdir(), `parley-${options.name}-`));
   // PostgreSQL runs under another account where we are root, and must reach its data.
   chmodSync(dir, 0o755);
+  // It holds gigabytes at times: it goes, too, when this process is killed.
+  hold(dir, options, { removes: options.isTemporary });
   const clean = (): void => {
+    letGo(options);
     if (options.isTemporary) rmSync(dir, { recursive: true, force: true });
     else options.say(`Data and logs are in ${dir}`);
   };
@@ -71,6 +79,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     const stack = await startStack({
       workspace: WORKSPACE,
       dir,
+      signal: options.signal,
       ...(options.scale ? { scale: options.scale } : {}),
       ...(options.appsWorkspace ? { appsWorkspace: options.appsWorkspace } : {}),
       ...(options.gateways ? { gateways: options.gateways } : {}),

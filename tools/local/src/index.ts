@@ -7,7 +7,9 @@ export { migrate } from './apps/migrate';
 export { type Stack, type StackOptions, startStack } from './apps/stack';
 export { ensureKeys, keyEnvironment, type KeyFiles, readJwks } from './keys';
 export { OwnedProcess, type ProcessSpec } from './process/owned-process';
+export { hold, letGo } from './process/guardian';
 export { stopLeftovers } from './process/leftovers';
+export { isAlive } from './process/process-table';
 export { findHaproxy } from './servers/binaries';
 export {
   type CertificateName,
@@ -31,7 +33,8 @@ export {
   type StartServersOptions,
 } from './servers/servers';
 export type { MongoServer, RabbitServer, Server, ServerName } from './servers/server';
-export { interruption, readOptions, runCommand } from './system/command';
+export { readOptions, runCommand } from './system/command';
+export { interruptions, unlessInterrupted } from './system/interruption';
 export { LocalError } from './system/local-error';
 export { freePort, isPortFree } from './system/ports';
 export type { DemoLogin } from './start/demo';

@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path';
-import { interruption, runCommand } from '@parley/tool-local';
+import { runCommand, unlessInterrupted } from '@parley/tool-local';
 import { startSystem, type System } from '@parley/tool-load';
 import { panelQueries } from './panels';
 import { PrometheusQueries } from './query';
@@ -15,7 +15,7 @@ const TARGET_GRACE_MS = 20_000;
 
 const say = (line: string): void => void process.stderr.write(`  ${line}\n`);
 
-async function main(): Promise<void> {
+async function main(interrupted: AbortSignal): Promise<void> {
   const system = await startSystem({
     name: 'monitoring',
     scale: { realtime: 2, messaging: 2 },
@@ -23,11 +23,11 @@ async function main(): Promise<void> {
     gateways: 2,
     prometheus: { interval: INTERVAL, exporters: true },
     isTemporary: true,
+    signal: interrupted,
     say,
   });
   try {
-    const findings = await Promise.race([tryPanels(system), interruption()]);
-    if (!findings) return;
+    const findings = await unlessInterrupted(interrupted, tryPanels(system));
     for (const finding of findings) process.stdout.write(`${finding}\n`);
     if (findings.length > 0) process.exitCode = 1;
   } finally {

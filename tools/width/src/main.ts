@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { startSystem, type System } from '@parley/tool-load';
-import { interruption, runCommand } from '@parley/tool-local';
+import { runCommand, unlessInterrupted } from '@parley/tool-local';
 import { isBroken, type PartResult, report } from './finding';
 import { Database } from './measure/database';
 import { INSPECTED } from './measure/memory';
@@ -24,7 +24,7 @@ function say(line: string): void {
   process.stderr.write(`  ${line}\n`);
 }
 
-async function main(): Promise<void> {
+async function main(interrupted: AbortSignal): Promise<void> {
   const options = parseOptions(process.argv.slice(2));
   if (!options) {
     process.stdout.write(`${USAGE}\n`);
@@ -35,11 +35,11 @@ async function main(): Promise<void> {
     scale: { realtime: 2 },
     envOf: { realtime: INSPECTED, messaging: INSPECTED },
     isTemporary: !options.keep,
+    signal: interrupted,
     say,
   });
   try {
-    const results = await Promise.race([runAll(options, system), interruption()]);
-    if (!results) return;
+    const results = await unlessInterrupted(interrupted, runAll(options, system));
     process.stdout.write(`\n${report(results)}\n`);
     if (results.some(({ findings }) => findings.some(isBroken))) process.exitCode = 1;
   } finally {

@@ -1,3 +1,4 @@
+import { interruptions } from '@parley/tool-local';
 import { startSystem } from './system';
 
 /**
@@ -10,13 +11,16 @@ async function main(): Promise<void> {
     scale: { realtime: 2, messaging: 2 },
     signal: abandoned.signal,
   });
-  process.once('disconnect', () => {
+  const end = (): void => {
+    if (abandoned.signal.aborted) return;
     abandoned.abort(new Error('The run is over.'));
     void starting
       .then((system) => system.stop())
       .catch(() => undefined)
       .finally(() => process.exit());
-  });
+  };
+  process.once('disconnect', end);
+  interruptions().addEventListener('abort', end);
   const { url } = await starting;
   process.send?.({ url });
 }

@@ -1,18 +1,28 @@
 import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { givenServers, startServers, stopLeftovers } from '@parley/tool-local';
+import {
+  givenServers,
+  hold,
+  interruptions,
+  isAlive,
+  letGo,
+  startServers,
+  stopLeftovers,
+} from '@parley/tool-local';
 import type { TestServers } from '../servers';
 import { serveMongo } from './mongo';
 import { startPruning } from './prune';
 
 /**
  * `keeper.ts DIR [RUN_PID]` starts PostgreSQL, Redis and RabbitMQ for tests under DIR, writes their addresses to
- * DIR/servers.json, and keeps them until SIGTERM, SIGINT or, when RUN_PID is given, the end of that process.
- * Then it kills the servers (nobody needs the data) and removes DIR.
+ * DIR/servers.json, and keeps them until SIGTERM, SIGINT, SIGHUP or, when RUN_PID is given, the end of that process.
+ * Then it kills the servers (nobody needs the data) and removes DIR, which both happen, too, when it is killed itself.
  */
 async function keep(dir: string, runPid: number | undefined): Promise<void> {
   mkdirSync(dir, { recursive: true });
   chmodSync(dir, 0o711);
+  const interrupted = interruptions();
+  hold(dir, interrupted, { removes: true });
   const starting = startServers(dir, { durable: false, given: givenServers(process.env), onProgress: say });
   let ending = false;
   const end = async (): Promise<void> => {
@@ -26,12 +36,11 @@ async function keep(dir: string, runPid: number | undefined): Promise<void> {
     // Private servers of suites that were cut off.
     await stopLeftovers(dir);
     rmSync(dir, { recursive: true, force: true });
+    letGo(interrupted);
     process.exit(0);
   };
-  process.on('SIGTERM', () => void end());
-  process.on('SIGINT', () => void end());
-  if (runPid !== undefined) setInterval(() => isGone(runPid) && void end(), 500);
-  writeFileSync(join(dir, 'keeper.pid'), String(process.pid));
+  interrupted.addEventListener('abort', () => void end());
+  if (runPid !== undefined) setInterval(() => !isAlive(runPid) && void end(), 500);
   const servers = await starting.catch((error: unknown) => {
     writeWhole(join(dir, 'failure.txt'), String(error));
     throw error;
@@ -59,15 +68,6 @@ function say(line: string): void {
 function writeWhole(file: string, text: string): void {
   writeFileSync(`${file}.new`, text, { mode: 0o600 });
   renameSync(`${file}.new`, file);
-}
-
-function isGone(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return false;
-  } catch {
-    return true;
-  }
 }
 
 const [dir, runPid] = process.argv.slice(2);

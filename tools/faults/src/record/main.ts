@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import type { Message } from '@parley/contracts';
 import { requestJson, startSystem, type System } from '@parley/tool-load';
-import { interruption, runCommand } from '@parley/tool-local';
+import { runCommand, unlessInterrupted } from '@parley/tool-local';
 import { buildOf, WORKSPACE } from '../fault/former-build';
 import { Load } from '../load/load';
 import { createWorld } from '../load/world';
@@ -28,15 +28,22 @@ const ASIDES = [
 const ASIDES_MS = 30_000;
 
 /** Records what a running system says over the broker while people talk, for tests that replay it to later releases. */
-async function main(): Promise<void> {
+async function main(interrupted: AbortSignal): Promise<void> {
   const { values } = parseArgs({ options: { as: { type: 'string' }, from: { type: 'string' } } });
   if (values.as === undefined) throw new Error(USAGE);
   const say = (line: string): void => void process.stderr.write(`  ${line}\n`);
-  const appsWorkspace = values.from === undefined ? WORKSPACE : await buildOf(values.from, say);
+  const appsWorkspace =
+    values.from === undefined ? WORKSPACE : await unlessInterrupted(interrupted, buildOf(values.from, say));
   if (appsWorkspace === undefined) return;
-  const system = await startSystem({ name: 'record', isTemporary: true, say, appsWorkspace });
+  const system = await startSystem({
+    name: 'record',
+    isTemporary: true,
+    signal: interrupted,
+    say,
+    appsWorkspace,
+  });
   try {
-    await Promise.race([record(system, values.as, values.from, say), interruption()]);
+    await unlessInterrupted(interrupted, record(system, values.as, values.from, say));
   } finally {
     await system.stop();
   }

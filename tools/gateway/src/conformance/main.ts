@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
-import { freePort, redisServer, requireBinaries } from '@parley/tool-local';
+import { freePort, hold, letGo, redisServer, requireBinaries } from '@parley/tool-local';
 import { send } from './client';
 import { makeToken } from './keys';
 import { runProductChecks } from './product-checks';
@@ -78,6 +78,8 @@ async function main(): Promise<number> {
 
 async function runOnStandIn(redisUrl: string | undefined): Promise<number> {
   const dir = await mkdtemp(join(tmpdir(), 'gateway-suite-'));
+  const holder = {};
+  hold(dir, holder, { removes: true });
   const redis = redisUrl ? undefined : await ownRedis(dir);
   let failed = 0;
   try {
@@ -89,6 +91,7 @@ async function runOnStandIn(redisUrl: string | undefined): Promise<number> {
   } finally {
     await redis?.stop();
     await rm(dir, { recursive: true });
+    letGo(holder);
   }
   return failed;
 }

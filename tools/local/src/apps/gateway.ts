@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { inheritedEnvironment } from '../process/owned-process';
+import { inheritedEnvironment } from '../process/environment';
 import { certificatePaths } from '../servers/certificates';
 import { freePort, isPortFree } from '../system/ports';
 import { LocalError } from '../system/local-error';

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { inheritedEnvironment } from '../process/owned-process';
+import { inheritedEnvironment } from '../process/environment';
 import { LocalError } from '../system/local-error';
 import { type AppsSetup, environmentOf } from './apps';
 import { bounded } from './bounded';

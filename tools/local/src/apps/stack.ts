@@ -57,6 +57,7 @@ export interface StackOptions extends Pick<
  */
 export async function startStack(options: StackOptions): Promise<Stack> {
   const { dir, certificates, onStep = () => undefined } = options;
+  options.signal?.throwIfAborted();
   const mongo = options.servers?.store === 'mongodb' ? ', MongoDB' : '';
   onStep(`Starting PostgreSQL${mongo}, Redis and RabbitMQ, migrating the databases`);
   if (certificates !== undefined) await makeCertificates(options.workspace, certificates);

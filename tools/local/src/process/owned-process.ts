@@ -4,6 +4,8 @@ import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, s
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { LocalError } from '../system/local-error';
+import { inheritedEnvironment } from './environment';
+import { hold, letGo } from './guardian';
 import {
   markOf,
   processTree,
@@ -31,15 +33,14 @@ export interface ProcessSpec {
   stopTimeoutMs: number;
 }
 
-const INHERITED = ['PATH', 'HOME', 'LANG', 'TMPDIR', 'TZ'];
 const KILL_TIMEOUT_MS = 120_000;
 const LOG_BYTES_MAX = 20 * 1024 * 1024;
 const LOG_LINES_SHOWN = 15;
 
 /**
  * One child process that we own: it runs in a process group of its own (so that Ctrl-C in the terminal reaches only us
- * and we stop things in order), its id is on disk while it lives (so that a crash of ours leaves no orphan for long),
- * and it can be stopped, killed, frozen and started again.
+ * and we stop things in order), its id is on disk while it lives and a guardian watches over it (so that it ends with us,
+ * however we end), and it can be stopped, killed, frozen and started again.
  */
 export class OwnedProcess {
   private child: ChildProcess | undefined;
@@ -64,6 +65,7 @@ export class OwnedProcess {
     const { spec } = this;
     if (this.child) throw new Error(`${spec.name} runs already`);
     const log = openLog(spec.logFile);
+    hold(spec.dir, this);
     const child = spawn(spec.command, spec.args, {
       cwd: spec.cwd,
       env: { ...inheritedEnvironment(), ...spec.env, ...markOf(spec.dir) },
@@ -73,9 +75,7 @@ export class OwnedProcess {
     closeSync(log);
     this.child = child;
     const forget = (): void => {
-      if (this.child !== child) return;
-      this.child = undefined;
-      removePidFile(spec.dir, spec.name);
+      if (this.child === child) this.forgetChild();
     };
     child.once('error', forget);
     child.once('exit', forget);
@@ -146,9 +146,13 @@ export class OwnedProcess {
 
   /** The exit event of a child may come a tick after the kernel has dropped it; callers may start again at once. */
   private forgetDead(pid: number): void {
-    if (this.pid !== pid) return;
+    if (this.pid === pid) this.forgetChild();
+  }
+
+  private forgetChild(): void {
     this.child = undefined;
     removePidFile(this.spec.dir, this.name);
+    letGo(this);
   }
 }
 
@@ -157,12 +161,6 @@ export function lastLines(file: string, count = LOG_LINES_SHOWN): string {
   if (!existsSync(file)) return '  (no log)';
   const lines = readFileSync(file, 'utf8').trimEnd().split('\n').slice(-count);
   return lines.map((line) => `  ${line}`).join('\n');
-}
-
-/** Variables of the caller that no child should miss. */
-export function inheritedEnvironment(): Record<string, string> {
-  const kept = INHERITED.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : []));
-  return Object.fromEntries(kept) as Record<string, string>;
 }
 
 function openLog(file: string): number {

@@ -13,10 +13,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 /** Every process that we start carries this variable, so that a reused process id is never taken for ours. */
 const MARK = 'PARLEY_RUN_DIR';
+/** The id of the process that started it. */
+const OWNER_MARK = 'PARLEY_OWNER_PID';
 
-/** The environment that marks a process as started for `dir`. */
+/** The environment that marks a process as started for `dir` by this one. */
 export function markOf(dir: string): Record<string, string> {
-  return { [MARK]: realpathSync(dir) };
+  return { [MARK]: realpathSync(dir), [OWNER_MARK]: String(process.pid) };
 }
 
 /** Whether process `pid` is alive (a zombie counts as dead). */
@@ -32,8 +34,16 @@ export function isAlive(pid: number): boolean {
 
 /** Whether process `pid` is alive and was started for `dir`. */
 export function isOurs(pid: number, dir: string): boolean {
+  return carries(pid, `${MARK}=${realpathSync(dir)}`);
+}
+
+/** Whether process `pid` is alive and was started by process `ownerPid`. */
+export function isOwnedBy(pid: number, ownerPid: number): boolean {
+  return carries(pid, `${OWNER_MARK}=${ownerPid}`);
+}
+
+function carries(pid: number, mark: string): boolean {
   if (!isAlive(pid)) return false;
-  const mark = `${MARK}=${realpathSync(dir)}`;
   const environment = readProc(pid, 'environ');
   if (environment !== undefined) return environment.split('\0').includes(mark);
   if (existsSync('/proc/self/environ')) return false;
@@ -87,11 +97,19 @@ export function removePidFile(dir: string, name: string): void {
   rmSync(pidFileOf(dir, name), { force: true });
 }
 
+/** The number in the pid file of `name`, whoever has it now. */
+export function recordedPid(dir: string, name: string): number | undefined {
+  try {
+    return Number(readFileSync(pidFileOf(dir, name), 'utf8').trim());
+  } catch {
+    return undefined;
+  }
+}
+
 /** The id in the pid file of `name`, when that process lives and is ours. */
 export function readPidFile(dir: string, name: string): number | undefined {
-  const file = pidFileOf(dir, name);
-  if (!existsSync(file)) return undefined;
-  const pid = Number(readFileSync(file, 'utf8').trim());
+  const pid = recordedPid(dir, name);
+  if (pid === undefined) return undefined;
   return Number.isInteger(pid) && pid > 1 && isOurs(pid, dir) ? pid : undefined;
 }
 

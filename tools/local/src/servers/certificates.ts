@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createSecureContext, type ConnectionOptions } from 'node:tls';
 import { promisify } from 'node:util';
-import { inheritedEnvironment } from '../process/owned-process';
+import { inheritedEnvironment } from '../process/environment';
 import { LocalError } from '../system/local-error';
 
 const run = promisify(execFile);

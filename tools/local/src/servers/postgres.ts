@@ -12,7 +12,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { Client } from 'pg';
-import { inheritedEnvironment, OwnedProcess } from '../process/owned-process';
+import { inheritedEnvironment } from '../process/environment';
+import { OwnedProcess } from '../process/owned-process';
 import { type CertificatePaths, certificatePaths, tlsOptions } from './certificates';
 import type { Server, ServerOptions } from './server';
 

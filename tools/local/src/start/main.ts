@@ -7,6 +7,7 @@ import { readPidFile, removePidFile, writePidFile } from '../process/process-tab
 import { stopLeftovers } from '../process/leftovers';
 import { givenServers } from '../servers/given';
 import { certificatePaths } from '../servers/certificates';
+import { interruptions } from '../system/interruption';
 import { LocalError } from '../system/local-error';
 import { loadState } from '../system/state';
 import { type DemoLogin, demoLogins, proveDelivery } from './demo';
@@ -28,7 +29,7 @@ async function main(): Promise<void> {
   const progress = new Progress();
   requireDiskSpace(dir);
   claim(dir);
-  const interrupted = onInterrupt();
+  const interrupted = interruptions();
   try {
     const leftovers = await stopLeftovers(dir);
     if (leftovers.length > 0) progress.step(`Stopped what a crash had left: ${leftovers.join(', ')}`);
@@ -125,14 +126,6 @@ async function runUntil(
   }
 }
 
-/** Aborted at the first Ctrl-C, SIGTERM or closed terminal. */
-function onInterrupt(): AbortSignal {
-  const controller = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-    process.on(signal, () => controller.abort(new Error(`interrupted by ${signal}`)));
-  return controller.signal;
-}
-
 function greet(url: string, ca: string | undefined, logins: DemoLogin[], prometheusUrl?: string): void {
   const lines = [
     '',
@@ -163,9 +156,6 @@ function trustAdvice(url: string, ca: string): string[] {
     '  or import the file into the browser as an authority for websites',
   ];
 }
-
-// A terminal that is closed takes its streams along; what runs must still be stopped in order.
-for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
 main().catch((error: unknown) => {
   const advice = error instanceof LocalError ? error.advice : adviceFor(error as NodeJS.ErrnoException);

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { inheritedEnvironment } from '../../process/owned-process';
+import { inheritedEnvironment } from '../../process/environment';
 import { LocalError } from '../../system/local-error';
 
 const run = promisify(execFile);
