@@ -74,6 +74,7 @@ async function runAll(
     load,
     durationMs,
     reported: new Set(),
+    replacedAt: (at) => supervisor.replacedAt(at),
     hands: {
       without: (instance, work) => supervisor.without(instance, work),
       presentWorkspace: WORKSPACE,

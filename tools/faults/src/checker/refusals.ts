@@ -11,14 +11,27 @@ export interface Delayed {
   endedAt: number;
 }
 
-/** Nobody is refused for longer than this, from the first attempt on; 0 means that nobody is refused at all. */
-export function checkRefusals(delayed: Delayed[], refusedMsMax: number, struckAt: number): Violation[] {
+/**
+ * Nobody is refused for longer than this, from the first attempt on; 0 means that nobody is refused at all. `replacedAt`
+ * says in words what was done to an instance at a time, if anything was.
+ */
+export function checkRefusals(
+  delayed: Delayed[],
+  refusedMsMax: number,
+  struckAt: number,
+  replacedAt: (at: number) => string | undefined,
+): Violation[] {
+  const when = (at: number): string => `${Math.round(at - struckAt)} ms after the strike`;
+  const during = (at: number): string => {
+    const replacement = replacedAt(at);
+    return replacement === undefined ? '' : `, ${replacement}`;
+  };
   return delayed
     .filter(({ startedAt, endedAt }) => refusedMsMax === 0 || endedAt - startedAt > refusedMsMax)
     .map(({ conversationId, userId, reason, startedAt, endedAt }) => ({
       kind: 'refused',
       conversationId,
-      detail: `${userId} was refused for ${Math.round(endedAt - startedAt)} ms from ${Math.round(startedAt - struckAt)} ms after the strike (${reason})`,
+      detail: `${userId} was refused for ${Math.round(endedAt - startedAt)} ms from ${when(startedAt)}${during(startedAt)} (${reason})`,
     }));
 }
 

@@ -36,9 +36,17 @@ describe('refusals', () => {
   it('may last as long as the fault allows', () => {
     expect(longestRefusal(delayed)).toBe(2_100);
     expect(longestRefusal([])).toBe(0);
-    expect(checkRefusals(delayed, 2_000, 0)).toMatchObject([{ kind: 'refused' }]);
-    expect(checkRefusals(delayed, 3_000, 0)).toEqual([]);
-    expect(checkRefusals(delayed, 0, 0)).toHaveLength(2);
+    const none = () => undefined;
+    expect(checkRefusals(delayed, 2_000, 0, none)).toMatchObject([{ kind: 'refused' }]);
+    expect(checkRefusals(delayed, 3_000, 0, none)).toEqual([]);
+    expect(checkRefusals(delayed, 0, 0, none)).toHaveLength(2);
+  });
+
+  it('say what was done at the time', () => {
+    const [one] = checkRefusals(delayed, 2_000, 40, (at) => `${at - 90} ms into the replacement of auth-1`);
+    expect(one?.detail).toBe(
+      'v was refused for 2100 ms from 60 ms after the strike, 10 ms into the replacement of auth-1 (unavailable)',
+    );
   });
 });
 

@@ -33,6 +33,8 @@ export interface Stage {
   /** Called when all is quiet and in sync, before the check. */
   beforeCheck?: (observed: BeforeCheck) => Promise<void>;
   hands: Hands;
+  /** Which instance a fault was replacing at a time of the monotonic clock, in words. */
+  replacedAt(at: number): string | undefined;
 }
 
 /** What a planted bug may damage besides the system. */
@@ -78,7 +80,9 @@ export async function runRound(fault: Fault, stage: Stage): Promise<Outcome> {
   const { refusedMsMax } = fault.demands ?? {};
   const violations = [
     ...(await judge(stage, sockets, log, logs, trouble)),
-    ...(refusedMsMax === undefined ? [] : checkRefusals(delayed, refusedMsMax, struckAt)),
+    ...(refusedMsMax === undefined
+      ? []
+      : checkRefusals(delayed, refusedMsMax, struckAt, (at) => stage.replacedAt(at))),
     ...(await unevenShares(stage)),
     ...presenceViolations,
   ];
