@@ -108,8 +108,7 @@ export class Requester {
     return new Promise<R>((resolve, reject) => {
       const id = this.nextId++;
       const traceparent = this.broker.options.trace?.current();
-      const entry: RequestEntry = [id, partition, 0, name, data];
-      if (traceparent) entry.push(traceparent);
+      const entry: RequestEntry = [id, partition, 0, name, data, traceparent ?? null, timeoutMs];
       const askedAt = performance.now();
       const pending: Pending = {
         id,
@@ -133,6 +132,7 @@ export class Requester {
     }
     pending.sentTerm = owner.term;
     pending.entry[2] = owner.term;
+    pending.entry[6] = Math.round(pending.deadline - performance.now());
     this.enqueue(queues.commands(owner.instanceId).name, pending.entry);
   }
 

@@ -1,4 +1,5 @@
-import { ParleyError, partitionOf, unavailable } from '@parley/contracts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { commands, ParleyError, partitionOf, unavailable } from '@parley/contracts';
 import { freshVhost } from '@parley/testing';
 import { v7 } from 'uuid';
 import { Moved } from './strategy';
@@ -117,6 +118,32 @@ describe('commands and queries', () => {
     await expect(asker.requester.command('read.mark', readMark(1))).rejects.toMatchObject({
       code: 'unavailable',
     });
+  });
+
+  it('tell owners for how long their asker still waits, the time that they were held not counted', async () => {
+    const left: number[] = [];
+    const owner = await start(
+      'messaging',
+      { commands: true },
+      {
+        'read.mark': (_, { arrivedAt, expiresAt }) => {
+          left.push(expiresAt - arrivedAt);
+          return { readNumber: 1 };
+        },
+      },
+    );
+    const asker = await start('realtime');
+    const heldMs = 300;
+    const held = asker.requester.command('read.mark', readMark(1));
+    await delay(heldMs);
+    owner.own({ [partition]: 1 });
+    await held;
+    await asker.requester.command('read.mark', readMark(2));
+    const [ofHeld = NaN, ofNext = NaN] = left;
+    const { timeoutMs } = commands['read.mark'];
+    expect(ofHeld).toBeLessThanOrEqual(timeoutMs - heldMs + 1);
+    expect(ofNext).toBeLessThanOrEqual(timeoutMs);
+    expect(ofNext).toBeGreaterThan(timeoutMs - heldMs);
   });
 
   it('say that a service is away when none of it has ever run', async () => {

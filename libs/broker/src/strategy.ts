@@ -26,12 +26,16 @@ export interface RequestContext {
   term: number;
   /** When the envelope arrived, by this process's monotonic clock, in milliseconds. */
   arrivedAt: number;
+  /** When its asker gives up, by the same clock; the way here is not counted. */
+  expiresAt: number;
 }
 
 /** Thrown by a command handler whose instance does not own the partition under the addressed term. */
 export class Moved extends Error {}
 
 const IN_FLIGHT_MAX = 20_000;
+/** Of an asker that does not say for how long it waits; it may have held the request for most of its time. */
+const TIME_LEFT_MS = 1000;
 
 /**
  * The NestJS transport of this system: @MessagePattern methods answer commands and queries by their catalogue name,
@@ -128,9 +132,9 @@ export class BrokerStrategy extends Server implements CustomTransportStrategy {
   }
 
   private async carryOut(entry: RequestEntry, arrivedAt: number): Promise<ReplyEntry> {
-    const [id, partition, term, pattern, data, traceparent] = entry;
+    const [id, partition, term, pattern, data, traceparent, timeLeftMs = TIME_LEFT_MS] = entry;
     try {
-      const context: RequestContext = { partition, term, arrivedAt };
+      const context: RequestContext = { partition, term, arrivedAt, expiresAt: arrivedAt + timeLeftMs };
       const run = () => this.dispatch(pattern, this.check(pattern, data), context);
       const trace = this.broker.options.trace;
       const reply = await (trace && traceparent ? trace.answer(pattern, traceparent, run) : run());

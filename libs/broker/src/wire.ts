@@ -2,7 +2,8 @@ import type { CommandName, ErrorBody, QueryName } from '@parley/contracts';
 
 /**
  * One entry of a request envelope: the asker's own id, the partition and the term under which its owner is addressed
- * (-1 and 0 for a query), the pattern, the data, and the W3C traceparent if there is one.
+ * (-1 and 0 for a query), the pattern, the data, the W3C traceparent if there is one, and for how many milliseconds the
+ * asker still waits. Releases that know no such time read and write entries without it.
  */
 export type RequestEntry = [
   id: number,
@@ -10,7 +11,8 @@ export type RequestEntry = [
   term: number,
   pattern: CommandName | QueryName,
   data: unknown,
-  traceparent?: string,
+  traceparent?: string | null,
+  timeLeftMs?: number,
 ];
 
 export interface RequestEnvelope {

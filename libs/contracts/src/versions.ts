@@ -13,7 +13,7 @@ interface EnvelopeVersions {
  * 2: every kind says its version.
  */
 export const envelopes = {
-  /** Commands and questions, several at once, to one queue. */
+  /** Commands and questions, several at once, to one queue. Version 2 also says for how long the asker waits. */
   requests: { written: 2, oldest: 1 },
   replies: { written: 2, oldest: 1 },
   /** Committed rows of one lane. What is inside is older: rows stay in the log for ever. */

@@ -53,7 +53,7 @@ class Believer {
   }
 
   async send(data: CommandData<'message.send'>): Promise<{ message: { id: string; number: number } }> {
-    const address = { partition: PARTITION, term: this.term, arrivedAt: performance.now() };
+    const address = { partition: PARTITION, term: this.term, expiresAt: performance.now() + 2_000 };
     return (await this.owner.submit('message.send', data, address)) as never;
   }
 }

@@ -72,21 +72,16 @@ describe('LogOwner', () => {
       onLost: () => undefined,
     });
     await owner.open(new Map([[partition, 1]]));
-    const submit = (name: CommandName, data: object) =>
+    const submit = (name: CommandName, data: object, timeLeftMs = 60_000) =>
       owner.submit(name, { conversationId, ...data } as CommandData<CommandName>, {
         partition,
         term: 1,
-        arrivedAt: performance.now(),
+        expiresAt: performance.now() + timeLeftMs,
       });
-    const send = (clientMessageId: string) =>
-      submit('message.send', {
-        actorId: bob,
-        clientMessageId,
-        body: clientMessageId,
-        format: 'plain',
-        mentions: [],
-        attachments: [],
-      });
+    const send = (clientMessageId: string, timeLeftMs?: number) => {
+      const message = { body: clientMessageId, format: 'plain', mentions: [], attachments: [] };
+      return submit('message.send', { actorId: bob, clientMessageId, ...message }, timeLeftMs);
+    };
     await submit('conversation.create', {
       actorId: alice,
       type: 'group',
@@ -110,6 +105,12 @@ describe('LogOwner', () => {
     store.answer();
     await outcome;
     expect(await send('again')).toMatchObject({ message: { number: 2 } });
+  });
+
+  it('refuses, undecided, what would be answered too late', async () => {
+    const { send } = await world();
+    await expect(send('late', 100)).rejects.toMatchObject({ code: 'unavailable' });
+    expect(await send('late')).toMatchObject({ message: { number: 1 }, created: true });
   });
 
   it('asks the log anew for a repeat once it has turned out to know more', async () => {

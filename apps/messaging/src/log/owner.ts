@@ -32,8 +32,8 @@ export interface OwnerOptions {
   onCommit?(rows: LogRow[], durationMs: number): void;
 }
 
-/** A command that waited longer than this is refused undecided: its asker has given up, or is about to. */
-const UNDECIDED_MS_MAX = 800;
+/** A command whose asker gives up sooner than this is refused undecided: storing and answering it would come too late. */
+const DECIDE_MS_MIN = 200;
 
 /**
  * Decides the commands of the partitions that this instance owns, in order, on state in memory, and gives what it
@@ -104,7 +104,7 @@ export class LogOwner {
   submit(
     name: CommandName,
     data: CommandData<CommandName>,
-    address: { partition: number; term: number; arrivedAt: number },
+    address: { partition: number; term: number; expiresAt: number },
   ): Promise<object> {
     const partition = this.partitions.get(address.partition);
     if (!partition || partition.term !== address.term || partition.isClosed)
@@ -118,7 +118,7 @@ export class LogOwner {
         sequence,
         name,
         data,
-        arrivedAt: address.arrivedAt,
+        expiresAt: address.expiresAt,
         requestHash,
         span: activeSpan(),
         resolve,
@@ -140,7 +140,7 @@ export class LogOwner {
       waiting.push(task);
       return;
     }
-    if (this.options.clock.monotonic() - task.arrivedAt > UNDECIDED_MS_MAX) {
+    if (task.expiresAt - this.options.clock.monotonic() < DECIDE_MS_MIN) {
       return task.reject(unavailable('The command waited too long.'));
     }
     const messages = this.missingMessages(partition, task);

@@ -10,8 +10,8 @@ export interface Task {
   sequence: number;
   name: CommandName;
   data: CommandData<CommandName>;
-  /** Monotonic, in milliseconds. */
-  arrivedAt: number;
+  /** When its asker gives up: monotonic, in milliseconds. */
+  expiresAt: number;
   requestHash: string;
   /** The span of the command, where its trace is sampled. */
   span?: Span;

@@ -174,6 +174,6 @@ export class Instance {
   ): Promise<object> {
     await this.awake();
     if (!this.terms.has(partition)) throw new Moved();
-    return this.owner.submit(name, data, { partition, term, arrivedAt: this.time.now });
+    return this.owner.submit(name, data, { partition, term, expiresAt: this.time.now + 1_000 });
   }
 }
