@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { DynamicModule, Type } from '@nestjs/common';
@@ -37,6 +38,11 @@ export interface RunningService {
   close(): Promise<void>;
 }
 
+/**
+ * Connections that the kernel completes while the process is busy; it takes no more than net.core.somaxconn (4,096 on Linux).
+ * Of Node's 511, a storm of reconnections loses what comes beyond, and TCP repeats it ever more seldom.
+ */
+const BACKLOG = 16_384;
 /** What is left of draining for the last spans, at most. */
 const TRACES_FLUSH_MS = 2000;
 
@@ -75,7 +81,8 @@ export async function runService(options: ServiceOptions): Promise<RunningServic
   server.keepAliveTimeout = 75_000;
   server.headersTimeout = 10_000;
   server.requestTimeout = 30_000;
-  await app.listen(config.PORT, config.HOST);
+  server.listen({ port: config.PORT, host: config.HOST, backlog: BACKLOG });
+  await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   const host = config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST;
   log.info({ port }, 'The service listens.');

@@ -48,6 +48,8 @@ export interface Gateway {
 
 const WATCH_QUIET_MS = 50;
 const HEADER_BYTES_MAX = 32 * 1024;
+/** As Kong has it; of Node’s 511, a storm of connections loses what comes beyond. */
+const BACKLOG = 16_384;
 
 /** Runs a rendered kong.yml. Throws `ConfigError` for a file that it cannot run, and the system's error for a taken port. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
@@ -198,7 +200,7 @@ function portOf(server: Server | TlsServer | undefined): number | undefined {
 function listen(server: Server | TlsServer, port: number, host: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, host, () => {
+    server.listen({ port, host, backlog: BACKLOG }, () => {
       server.off('error', reject);
       resolve();
     });
