@@ -3,6 +3,7 @@ import { isBackingServiceAway } from '@parley/service';
 import { describeMongo, interruptible, type Interruptible } from '@parley/testing';
 import * as fc from 'fast-check';
 import { Writer } from '../testing/log-writer';
+import { patiently } from '../testing/patiently';
 import {
   mongoConfig,
   openMongoTestLog,
@@ -160,18 +161,6 @@ class Ledger {
 
 interface Sent {
   message: { id: string; clientMessageId: string };
-}
-
-/** On a machine with much else to do a server may be too slow at times. */
-async function patiently(work: () => Promise<void>): Promise<void> {
-  for (;;) {
-    try {
-      await work();
-      return;
-    } catch (error) {
-      if (!isBackingServiceAway(error)) throw error;
-    }
-  }
 }
 
 function delay(ms: number): Promise<void> {

@@ -3,6 +3,7 @@ import type { CommandData, LogEvent } from '@parley/contracts';
 import { describeMongo } from '@parley/testing';
 import { v7 } from 'uuid';
 import { Writer } from '../testing/log-writer';
+import { patiently } from '../testing/patiently';
 import {
   mongoConfig,
   openMongoTestLog,
@@ -63,7 +64,7 @@ function describeRace(name: string, open: () => Promise<[TestLog, TestLog]>): vo
   it(`keeps one order, once each, while two owners race in ${name}`, async () => {
     const logs = await open();
     const writer = new Writer(PARTITION);
-    await logs[0].store.append([writer.created()]);
+    await patiently(() => logs[0].store.append([writer.created()]));
     const terms = { last: 1 };
     const owners = logs.map(({ store }) => new Believer(store, terms));
     const sendUntilAnswered = async (i: number) => {
@@ -91,7 +92,7 @@ function describeRace(name: string, open: () => Promise<[TestLog, TestLog]>): vo
     });
     const replies = (await Promise.all(lanes)).flat();
 
-    const rows = await logs[0].store.read(PARTITION, 0, 1000);
+    const rows = await patiently(() => logs[0].store.read(PARTITION, 0, 1000));
     expect(rows.map(({ position }) => position)).toEqual(
       Array.from({ length: MESSAGES + 1 }, (_, i) => i + 1),
     );
@@ -101,7 +102,8 @@ function describeRace(name: string, open: () => Promise<[TestLog, TestLog]>): vo
     expect(events.map(({ message }) => message.number)).toEqual(events.map((_, i) => i + 1));
     const stored = new Map(events.map(({ message }) => [message.id, message.number]));
     expect(new Map(replies.map(({ message }) => [message.id, message.number]))).toEqual(stored);
-    const state = (await logs[1].store.conversations([writer.state.id])).get(writer.state.id);
+    const states = await patiently(() => logs[1].store.conversations([writer.state.id]));
+    const state = states.get(writer.state.id);
     expect(state).toMatchObject({ version: MESSAGES + 1, messageCount: MESSAGES });
     for (const log of logs) await log.close();
   });

@@ -6,6 +6,7 @@ import type { StoreConfig } from '../config';
 import { databaseSettings } from '../database';
 import type { LogStore } from '../log/log.store';
 import { migrateStores, mongoSettings, openMongoLog, openPostgresLog } from '../store';
+import { patiently } from './patiently';
 
 export interface TestLog {
   store: LogStore;
@@ -64,5 +65,6 @@ export async function openMongoTestLog(config: LogConfig): Promise<MongoTestLog>
 }
 
 function openSource(config: StoreConfig): Promise<DataSource> {
-  return new DataSource(typeormOptions(databaseSettings(config)) as DataSourceOptions).initialize();
+  const options = typeormOptions(databaseSettings(config)) as DataSourceOptions;
+  return patiently(() => new DataSource(options).initialize());
 }

@@ -13,6 +13,7 @@ import { exchanges, queues, type ConnectionEvent, type PresenceEntry } from '@pa
 import { v7 as uuid } from 'uuid';
 import { startRealtime } from '../app';
 import { schema } from '../config';
+import { NodeLog } from '../feed/node-log';
 import { Client } from './client';
 import { MessagingPeer } from './messaging.peer';
 import { Peer } from './peer';
@@ -135,6 +136,16 @@ export class World {
       await client.take('account:changed');
       await client.close();
     }
+  }
+
+  /** Resolves once every node has come, in each partition, to where the log ends. */
+  async untilApplied(): Promise<void> {
+    const heads = () => this.messaging.log.positions();
+    const isApplied = ({ app }: RunningService) => {
+      const positions = app.get(NodeLog).positions();
+      return heads().every((head, partition) => positions[partition] === head);
+    };
+    await until('every node has applied the log', () => this.nodes.every(isApplied));
   }
 
   async metrics(node: number): Promise<string> {
