@@ -47,7 +47,8 @@ describe('draining', () => {
     await a.take('conversation:created');
     const heads = setInterval(() => world.messaging.announceHeads(), 100);
     for (let i = 0; i < 20; i += 1) {
-      await a.ask('message:send', { conversationId: id, clientMessageId: `m${i}`, body: `${i}` });
+      const message = { conversationId: id, clientMessageId: `m${i}`, body: `${i}` };
+      expect(await a.ask('message:send', message)).toMatchObject({ ok: true });
       expect((await a.take('message:created')).message.body).toBe(`${i}`);
     }
     clearInterval(heads);
