@@ -20,6 +20,9 @@ export const databaseTimeouts = {
   idleInTransactionMs: 1000,
 } as const;
 
+/** Nobody waits for a migration as for an answer. */
+const migrationConnectMs = 30_000;
+
 /** How much longer than a statement may take a server may be silent before its connection is dropped. */
 const silenceMarginMs = 200;
 
@@ -156,6 +159,7 @@ export async function runMigrations(settings: DatabaseSettings): Promise<string[
       dataSourceOptions({
         ...settings,
         extra: {
+          connectionTimeoutMillis: migrationConnectMs,
           statement_timeout: 0,
           lock_timeout: 0,
           idle_in_transaction_session_timeout: 0,
@@ -180,7 +184,7 @@ export async function runMigrations(settings: DatabaseSettings): Promise<string[
 }
 
 async function connectPatiently({ url, tls }: DatabaseSettings): Promise<Client> {
-  const deadline = Date.now() + 30_000;
+  const deadline = Date.now() + migrationConnectMs;
   for (;;) {
     const client = new Client({
       connectionString: withoutSslMode(url),
