@@ -30,6 +30,7 @@ import { PresenceAnnouncer } from './presence/presence.announcer';
 import { PresenceWatch } from './presence/presence.watch';
 import { assembled, provided } from './providers';
 import { RealtimeNode } from './realtime.node';
+import { Arrivals } from './socket/arrivals';
 import { Cluster } from './socket/cluster';
 import { Drain } from './socket/drain';
 import { Handshake } from './socket/handshake';
@@ -61,7 +62,8 @@ export class AppModule {
         provided(RowApplier, Sessions, Rooms, RecentRows),
         provided(LaneRelay, Broker, Membership, Cluster, NodeLog),
         provided(Digest, Rooms, NodeLog),
-        provided(SyncService, Requester, NodeLog, CONFIG),
+        provided(Arrivals),
+        provided(SyncService, Requester, NodeLog, Arrivals, CONFIG),
         provided(Typing, Rooms, Cluster),
         provided(PresenceWatch, Requester),
         provided(PresenceAnnouncer, Broker, Publisher, Sessions),

@@ -37,7 +37,7 @@ export const schema = baseConfig
       'Questions for memberships under way at once; a storm of reconnections waits behind them.',
     ),
     SYNC_CONCURRENCY: numberVariable(16, 1, 1_000).describe(
-      'Syncs under way at once; the others wait in line, for 5 s at most.',
+      'Syncs under way at once, half of it while a storm of connections is on; the others wait in line, for 5 s at most.',
     ),
     SOCKET_EVENTS_PER_SECOND: numberVariable(limits.socketEventsPerSecondMax, 1, 1_000_000).describe(
       "A socket's events a second, in the long run.",

@@ -14,7 +14,7 @@ function works() {
 }
 
 test('lets a few through, the others in the order of coming', async () => {
-  const gate = new Gate({ concurrency: 2, waitingMax: 10, waitMsMax: 60_000 });
+  const gate = new Gate({ concurrency: () => 2, waitingMax: 10, waitMsMax: 60_000 });
   const { running, work, end } = works();
   const all = ['a', 'b', 'c', 'd'].map((name) => gate.pass(work(name)));
   expect(running).toEqual(['a', 'b']);
@@ -28,8 +28,26 @@ test('lets a few through, the others in the order of coming', async () => {
   expect(await Promise.all(all)).toEqual(['a', 'b', 'c', 'd']);
 });
 
+test('lets fewer through while it is narrowed, and more again as soon as a work ends after that', async () => {
+  let concurrency = 3;
+  const gate = new Gate({ concurrency: () => concurrency, waitingMax: 10, waitMsMax: 60_000 });
+  const { running, work, end } = works();
+  const all = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => gate.pass(work(name)));
+  concurrency = 1;
+  for (const name of ['a', 'b']) end(name);
+  await Promise.all(all.slice(0, 2));
+  expect(running).toEqual(['a', 'b', 'c']);
+  concurrency = 3;
+  end('c');
+  await all[2];
+  await Promise.resolve();
+  expect(running).toEqual(['a', 'b', 'c', 'd', 'e', 'f']);
+  for (const name of ['d', 'e', 'f']) end(name);
+  await Promise.all(all);
+});
+
 test('a work that fails gives its place on', async () => {
-  const gate = new Gate({ concurrency: 1, waitingMax: 10, waitMsMax: 60_000 });
+  const gate = new Gate({ concurrency: () => 1, waitingMax: 10, waitMsMax: 60_000 });
   const failing = gate.pass(() => Promise.reject(new Error('no')));
   const next = gate.pass(() => Promise.resolve('yes'));
   await expect(failing).rejects.toThrow('no');
@@ -37,7 +55,7 @@ test('a work that fails gives its place on', async () => {
 });
 
 test('refuses whoever comes to a full line, and whoever has waited too long', async () => {
-  const gate = new Gate({ concurrency: 1, waitingMax: 1, waitMsMax: 0 });
+  const gate = new Gate({ concurrency: () => 1, waitingMax: 1, waitMsMax: 0 });
   const { work, end } = works();
   const first = gate.pass(work('a'));
   const late = gate.pass(work('b'));
@@ -59,7 +77,7 @@ describe('a gate whose turns take 100 ms', () => {
 
   /** Through which enough have gone for it to know. */
   async function used(options: { waitingMax: number; waitMsMax: number }): Promise<Gate> {
-    const gate = new Gate({ concurrency: 1, ...options });
+    const gate = new Gate({ concurrency: () => 1, ...options });
     const turn = () => new Promise<void>((resolve) => setTimeout(resolve, TURN_MS));
     const passed: Promise<void>[] = [];
     for (let i = 0; i < 60; i += 1) {

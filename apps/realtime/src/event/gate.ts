@@ -1,8 +1,8 @@
 import { unavailable } from '@parley/contracts';
 
 export interface GateOptions {
-  /** Works under way at once. */
-  concurrency: number;
+  /** Works under way at once, 1 at least. Asked at each turn: it may change. */
+  concurrency(): number;
   /** More waiting than that are refused at once. */
   waitingMax: number;
   /** Who has waited longer is refused when the turn comes: by then the answer would come too late. */
@@ -28,7 +28,7 @@ const TURN_MS_MAX = 250;
  * be a turn, each another one: told less, a storm comes back several times for each turn that there is.
  */
 export class Gate {
-  private free: number;
+  private underWay = 0;
   private readonly line = new Set<Waiter>();
   /** Between two turns, on average, while somebody waits. */
   private turnMs = 0;
@@ -36,19 +36,21 @@ export class Gate {
   /** Up to when turns are promised to those who were refused. */
   private promisedMs = 0;
 
-  constructor(private readonly options: GateOptions) {
-    this.free = options.concurrency;
-  }
+  constructor(private readonly options: GateOptions) {}
 
   /** @throws ParleyError `unavailable` when the line is too long, or moved too slowly; whatever the work throws */
   async pass<T>(work: () => Promise<T>): Promise<T> {
-    if (this.free > 0) this.free -= 1;
+    if (this.hasRoom && this.line.size === 0) this.underWay += 1;
     else await this.turn();
     try {
       return await work();
     } finally {
       this.next();
     }
+  }
+
+  private get hasRoom(): boolean {
+    return this.underWay < this.options.concurrency();
   }
 
   private turn(): Promise<void> {
@@ -61,21 +63,22 @@ export class Gate {
     });
   }
 
-  /** Hands the place on to whoever has waited longest and not too long. */
+  /** Gives the place, and what else there is room for, to those who have waited longest and not too long. */
   private next(): void {
     const now = performance.now();
     this.observe(now);
+    this.underWay -= 1;
     const oldest = now - this.options.waitMsMax;
     for (const waiter of this.line) {
+      if (!this.hasRoom) return;
       this.line.delete(waiter);
       if (waiter.sinceMs < oldest) {
         waiter.refuse(this.refusal());
       } else {
+        this.underWay += 1;
         waiter.enter();
-        return;
       }
     }
-    this.free += 1;
   }
 
   private observe(now: number): void {

@@ -2,6 +2,7 @@ import { composeSync, type Requester } from '@parley/broker';
 import { ParleyError, unavailable, type SyncResult } from '@parley/contracts';
 import type { Config } from '../config';
 import type { NodeLog } from '../feed/node-log';
+import type { Arrivals } from '../socket/arrivals';
 import type { Session } from '../socket/session';
 import { Gate } from './gate';
 import type { Payload } from './router';
@@ -9,6 +10,8 @@ import type { Payload } from './router';
 const PER_SOCKET_MAX = 2;
 /** As many as a node may hold sockets and more would wait too long in any case. */
 const WAITING_MAX = 5_000;
+/** Who is still outside comes first: while a storm is on, half as many syncs are under way. */
+const IN_STORM = 0.5;
 /** Together with the questions themselves below the time that clients wait for an answer. */
 const WAIT_MS_MAX = 5_000;
 
@@ -19,10 +22,11 @@ export class SyncService {
   constructor(
     private readonly requester: Requester,
     private readonly log: NodeLog,
-    config: Config,
+    arrivals: Arrivals,
+    { SYNC_CONCURRENCY }: Config,
   ) {
     this.gate = new Gate({
-      concurrency: config.SYNC_CONCURRENCY,
+      concurrency: () => (arrivals.areStorm ? Math.ceil(SYNC_CONCURRENCY * IN_STORM) : SYNC_CONCURRENCY),
       waitingMax: WAITING_MAX,
       waitMsMax: WAIT_MS_MAX,
     });

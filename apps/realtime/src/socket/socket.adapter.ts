@@ -1,9 +1,11 @@
 import type { IncomingMessage, Server as HttpServer } from 'node:http';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { INestApplicationContext } from '@nestjs/common';
 import { AbstractWsAdapter } from '@nestjs/websockets';
 import { limits, SOCKET_PATH } from '@parley/contracts';
 import { Server, type ServerOptions } from 'socket.io';
 import { metrics } from '../metrics';
+import { Arrivals } from './arrivals';
 import { Cluster } from './cluster';
 import { Handshake } from './handshake';
 import { GuardedServer } from './wire';
@@ -15,12 +17,14 @@ const CONNECT_TIMEOUT_MS = 10_000;
 export class SocketAdapter extends AbstractWsAdapter {
   private readonly handshake: Handshake;
   private readonly cluster: Cluster;
+  private readonly arrivals: Arrivals;
   private readonly http: HttpServer;
 
   constructor(app: INestApplicationContext & { getHttpServer(): unknown }) {
     super(app);
     this.handshake = app.get(Handshake);
     this.cluster = app.get(Cluster);
+    this.arrivals = app.get(Arrivals);
     this.http = app.getHttpServer() as HttpServer;
   }
 
@@ -57,6 +61,11 @@ export class SocketAdapter extends AbstractWsAdapter {
 
   /** Null lets the connection open; a bad token is told on the open socket. */
   private async admit(request: IncomingMessage): Promise<string | null> {
+    this.arrivals.note();
+    if (await hasGone(request)) {
+      metrics.handshakes.inc({ outcome: 'gone' });
+      return 'The client has gone.';
+    }
     if (!this.handshake.admitsOrigin(request)) {
       metrics.handshakes.inc({ outcome: 'origin' });
       return 'The origin is not allowed.';
@@ -69,4 +78,14 @@ export class SocketAdapter extends AbstractWsAdapter {
       return 'The token could not be checked.';
     }
   }
+}
+
+/**
+ * Whether the client has given up. In a storm many have by the time that their connection is taken, and checking their tokens
+ * would cost those who wait behind them. Their end lies right behind their request: it is read in the next turn.
+ */
+async function hasGone({ socket }: IncomingMessage): Promise<boolean> {
+  await nextTurn();
+  await nextTurn();
+  return socket.destroyed || socket.readableEnded;
 }

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { connect } from 'node:net';
 import { limits } from '@parley/contracts';
+import { until } from '@parley/testing';
 import { aUser, World } from '../testing/world';
 
 describe('the handshake', () => {
@@ -33,6 +35,23 @@ describe('the handshake', () => {
     await isRefused({ token: await world.ticket(user) }, 'unauthenticated');
     await isRefused({ ticket: good }, 'unauthenticated');
     await isRefused({ ticket: 'nonsense' }, 'unauthenticated');
+  });
+
+  it('checks no token of a client that has given up meanwhile', async () => {
+    const token = await world.token(aUser());
+    const { hostname, port } = new URL(world.node(0).url);
+    const lines = [
+      'GET /realtime?EIO=4&transport=websocket HTTP/1.1',
+      `Host: ${hostname}`,
+      'Upgrade: websocket',
+      'Connection: Upgrade',
+      'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+      'Sec-WebSocket-Version: 13',
+      `Authorization: Bearer ${token}`,
+    ];
+    // The request and its end come together, as they do when a connection was taken late.
+    connect(Number(port), hostname).end(`${lines.join('\r\n')}\r\n\r\n`);
+    await until('it is passed over', async () => (await world.metrics(0)).includes('{outcome="gone"} 1'));
   });
 
   it('lets a ticket in once, on whichever node', async () => {

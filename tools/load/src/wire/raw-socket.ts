@@ -44,6 +44,8 @@ export class RawSocket {
     this.onFrame(opcode, buffer, start, end),
   );
   private closed = false;
+  /** What the server has not done yet. */
+  private awaited = 'TCP';
   private opened!: () => void;
   private failed!: (error: Error) => void;
 
@@ -69,11 +71,15 @@ export class RawSocket {
       },
     });
     const made: RawSocket = new RawSocket(tcp, handler);
+    tcp.on('connect', () => (made.awaited = 'the upgrade'));
     tcp.on('error', (error) => made.end(error.message));
     tcp.on('close', () => made.end('connection closed'));
     tcp.write(upgradeRequest(host, accessToken));
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => made.end('timed out while connecting'), CONNECT_TIMEOUT_MS);
+      const timer = setTimeout(
+        () => made.end(`timed out while connecting: waited for ${made.awaited}`),
+        CONNECT_TIMEOUT_MS,
+      );
       made.opened = () => {
         clearTimeout(timer);
         resolve(made);
@@ -119,6 +125,7 @@ export class RawSocket {
     if (!header.toString('latin1', 0, 12).startsWith('HTTP/1.1 101'))
       throw new Error(`The upgrade was refused: ${header.toString('utf8').replaceAll('\r\n', ' | ')}`);
     this.header = undefined;
+    this.awaited = 'Engine.IO';
     return header.subarray(end + HEADER_END.length);
   }
 
@@ -131,8 +138,10 @@ export class RawSocket {
 
   private onPacket(buffer: Buffer, start: number, end: number): void {
     const type = buffer[start];
-    if (type === ENGINE.open) this.write('40');
-    else if (type === ENGINE.ping) this.write('3');
+    if (type === ENGINE.open) {
+      this.awaited = 'the namespace';
+      this.write('40');
+    } else if (type === ENGINE.ping) this.write('3');
     else if (type === ENGINE.close) this.end('closed by the server');
     else if (type === ENGINE.message) this.onMessage(buffer, start + 1, end);
   }
