@@ -9,6 +9,7 @@ export type { RequestContext, Serves } from './strategy';
 export type { Subscription } from './subscription';
 export { BrokerStrategy, Moved } from './strategy';
 export type { SequencerOptions } from './sequencer';
+export { PageSize } from './page-size';
 export { RowSequencer } from './sequencer';
 export type { LaneConsumerOptions } from './lanes';
 export { LaneConsumer } from './lanes';

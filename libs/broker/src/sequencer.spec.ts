@@ -17,14 +17,17 @@ function row(position: number): LogEvent {
 }
 
 /** A log of two partitions, and a sequencer that reads it. */
-function world(heads: Record<number, number>, jump?: { rowsMax: number }) {
+function world(heads: Record<number, number>, jump?: { rowsMax: number }, slowFrom = Infinity) {
   const applied: Record<number, number[]> = { 1: [], 2: [] };
   const jumps: [number, number][] = [];
   const replays: number[] = [];
+  const limits: number[] = [];
   let failures = 0;
   const sequencer = new RowSequencer({
     replay: (partition, after, limit) => {
       replays.push(partition);
+      limits.push(limit);
+      if (limit > slowFrom) return Promise.reject(new Error('no answer in time'));
       if (failures-- > 0) return Promise.reject(new Error('no answer'));
       const head = heads[partition]!;
       const count = Math.max(0, Math.min(limit, head - after));
@@ -44,7 +47,7 @@ function world(heads: Record<number, number>, jump?: { rowsMax: number }) {
     logger: quiet,
     sleep: soon,
   });
-  return { sequencer, applied, jumps, replays, fail: (times: number) => (failures = times) };
+  return { sequencer, applied, jumps, replays, limits, fail: (times: number) => (failures = times) };
 }
 
 const upTo = (n: number) => Array.from({ length: n }, (_, i) => i + 1);
@@ -130,6 +133,16 @@ describe('RowSequencer', () => {
     await sequencer.idle();
     expect(applied[1]).toEqual([]);
     expect(sequencer.position(1)).toBe(6);
+  });
+
+  it('asks for fewer rows of a log that does not answer so many in time', async () => {
+    const { sequencer, applied, limits } = world({ 1: 1_000, 2: 0 }, undefined, 100);
+    sequencer.follow(1, 0);
+    sequencer.catchUp(1);
+    await sequencer.idle();
+    expect(applied[1]).toEqual(upTo(1_000));
+    expect(limits.slice(0, 4)).toEqual([500, 250, 125, 62]);
+    expect(limits.filter((limit) => limit > 100).length).toBeLessThan(limits.length / 2);
   });
 
   it('jumps to the head when too much is missing and it may', async () => {

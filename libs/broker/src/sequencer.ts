@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PartitionRows, QueryReply } from '@parley/contracts';
 import type { Logger } from './broker';
+import { PageSize } from './page-size';
 
 type Replay = (partition: number, after: number, limit: number) => Promise<QueryReply<'messaging.replay'>>;
 
@@ -26,7 +27,7 @@ interface Offered {
   done?: () => void;
 }
 
-const REPLAY_PAGE = 500;
+const REPLAY_ROWS_MAX = 500;
 const BATCH_ENVELOPES_MAX = 500;
 const RETRY_MS_MIN = 50;
 const RETRY_MS_MAX = 2000;
@@ -45,6 +46,7 @@ export class RowSequencer {
   /** Rises with every reset; what was begun before is abandoned. */
   private generation = 0;
 
+  private readonly page = new PageSize(REPLAY_ROWS_MAX);
   private readonly sleep: (ms: number) => Promise<unknown>;
 
   constructor(private readonly options: SequencerOptions) {
@@ -172,7 +174,7 @@ export class RowSequencer {
       const after = this.applied.get(partition);
       if (after === undefined || after >= to) return;
       try {
-        const { head, rows } = await this.options.replay(partition, after, REPLAY_PAGE);
+        const { head, rows } = await this.replay(partition, after);
         if (!this.isCurrent(generation)) return;
         this.heads.set(partition, Math.max(head, this.heads.get(partition) ?? 0));
         const { jump } = this.options;
@@ -195,6 +197,17 @@ export class RowSequencer {
         await this.sleep(waitMs);
         waitMs = Math.min(waitMs * 2, RETRY_MS_MAX);
       }
+    }
+  }
+
+  private async replay(partition: number, after: number) {
+    try {
+      const page = await this.options.replay(partition, after, this.page.rows);
+      this.page.answered();
+      return page;
+    } catch (error) {
+      this.page.failed();
+      throw error;
     }
   }
 

@@ -1,9 +1,10 @@
 import { type LogEvent, PARTITIONS } from '@parley/contracts';
-import { Broker, ControlInbox, Requester } from '@parley/broker';
+import { Broker, ControlInbox, PageSize, Requester } from '@parley/broker';
 import type { LogRow } from '../checker/observations';
 import { subjectDigest } from '../client/person';
 
-const PAGE_ROWS = 1000;
+const PAGE_ROWS_MAX = 1000;
+const FAILURES_MAX = 10;
 const QUIET = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** Reads the whole log as messaging replays it to any consumer, so it works with every store. */
@@ -21,8 +22,9 @@ export async function readWholeLog(amqpUrl: string): Promise<LogRow[]> {
   try {
     await broker.whenConnected();
     const rows: LogRow[] = [];
+    const size = new PageSize(PAGE_ROWS_MAX);
     for (let partition = 0; partition < PARTITIONS; partition++)
-      rows.push(...(await readPartition(requester, partition)));
+      rows.push(...(await readPartition(requester, partition, size)));
     return rows;
   } finally {
     requester.stop();
@@ -30,14 +32,27 @@ export async function readWholeLog(amqpUrl: string): Promise<LogRow[]> {
   }
 }
 
-async function readPartition(requester: Requester, partition: number): Promise<LogRow[]> {
+async function readPartition(requester: Requester, partition: number, size: PageSize): Promise<LogRow[]> {
   const rows: LogRow[] = [];
   for (let after = 0; ;) {
-    const page = await requester.query('messaging.replay', { partition, after, limit: PAGE_ROWS });
+    const page = await readPage(requester, partition, after, size);
     rows.push(...page.rows.map((event) => rowOf(partition, event)));
     const last = page.rows.at(-1);
     if (!last || last.position >= page.head) return rows;
     after = last.position;
+  }
+}
+
+async function readPage(requester: Requester, partition: number, after: number, size: PageSize) {
+  for (let failures = 1; ; failures++) {
+    try {
+      const page = await requester.query('messaging.replay', { partition, after, limit: size.rows });
+      size.answered();
+      return page;
+    } catch (error) {
+      if (failures >= FAILURES_MAX) throw error;
+      size.failed();
+    }
   }
 }
 
