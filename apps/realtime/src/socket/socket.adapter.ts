@@ -43,7 +43,12 @@ export class SocketAdapter extends AbstractWsAdapter {
       pingTimeout: 20_000,
       wsEngine: GuardedServer as unknown as ServerOptions['wsEngine'],
       allowRequest: (request, answer) => {
-        void this.admit(request).then((refusal) => answer(refusal, refusal === null));
+        // Nobody else listens until the websocket is made, and an error that nobody hears would end the process.
+        request.socket.on('error', ignore);
+        void this.admit(request).then((refusal) => {
+          request.socket.off('error', ignore);
+          answer(refusal, refusal === null);
+        });
       },
     });
     this.cluster.attach(server);
@@ -61,7 +66,6 @@ export class SocketAdapter extends AbstractWsAdapter {
 
   /** Null lets the connection open; a bad token is told on the open socket. */
   private async admit(request: IncomingMessage): Promise<string | null> {
-    this.arrivals.note();
     if (await hasGone(request)) {
       metrics.handshakes.inc({ outcome: 'gone' });
       return 'The client has gone.';
@@ -72,6 +76,8 @@ export class SocketAdapter extends AbstractWsAdapter {
     }
     try {
       await this.handshake.examine(request);
+      // Only those with good tokens make a storm.
+      if (this.handshake.verdictOf(request).identity) this.arrivals.note();
       return null;
     } catch {
       metrics.handshakes.inc({ outcome: 'failed' });
@@ -79,6 +85,8 @@ export class SocketAdapter extends AbstractWsAdapter {
     }
   }
 }
+
+function ignore(): void {}
 
 /**
  * Whether the client has given up. In a storm many have by the time that their connection is taken, and checking their tokens

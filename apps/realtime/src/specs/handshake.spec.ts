@@ -37,7 +37,7 @@ describe('the handshake', () => {
     await isRefused({ ticket: 'nonsense' }, 'unauthenticated');
   });
 
-  it('checks no token of a client that has given up meanwhile', async () => {
+  it('checks no token of a client that has given up meanwhile, and outlives its reset', async () => {
     const token = await world.token(aUser());
     const { hostname, port } = new URL(world.node(0).url);
     const lines = [
@@ -50,8 +50,14 @@ describe('the handshake', () => {
       `Authorization: Bearer ${token}`,
     ];
     // The request and its end come together, as they do when a connection was taken late.
-    connect(Number(port), hostname).end(`${lines.join('\r\n')}\r\n\r\n`);
-    await until('it is passed over', async () => (await world.metrics(0)).includes('{outcome="gone"} 1'));
+    const request = `${lines.join('\r\n')}\r\n\r\n`;
+    const isCounted = (gone: number) => async () =>
+      (await world.metrics(0)).includes(`{outcome="gone"} ${gone}`);
+    connect(Number(port), hostname).end(request);
+    await until('it is passed over', isCounted(1));
+    const rude = connect(Number(port), hostname);
+    rude.write(request, () => rude.resetAndDestroy());
+    await until('it is passed over, too', isCounted(2));
   });
 
   it('lets a ticket in once, on whichever node', async () => {
