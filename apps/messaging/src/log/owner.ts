@@ -140,9 +140,7 @@ export class LogOwner {
       waiting.push(task);
       return;
     }
-    if (task.expiresAt - this.options.clock.monotonic() < DECIDE_MS_MIN) {
-      return task.reject(unavailable('The command waited too long.'));
-    }
+    if (this.isTooLate(task)) return refuseLate(task);
     const messages = this.missingMessages(partition, task);
     if (messages.length > 0 || !partition.conversations.has(conversationId)) {
       partition.waiting.set(conversationId, [task]);
@@ -193,7 +191,16 @@ export class LogOwner {
   private resume(partition: Partition, conversationId: string): void {
     const held = partition.waiting.get(conversationId) ?? [];
     partition.waiting.delete(conversationId);
-    for (const task of held) this.consider(partition, task);
+    // What somebody asked after a command that is too late must not overtake its repeat.
+    const late = new Set(held.filter((task) => this.isTooLate(task)).map(({ data }) => data.actorId));
+    for (const task of held) {
+      if (late.has(task.data.actorId)) refuseLate(task);
+      else this.consider(partition, task);
+    }
+  }
+
+  private isTooLate({ expiresAt }: Task): boolean {
+    return expiresAt - this.options.clock.monotonic() < DECIDE_MS_MIN;
   }
 
   private settle(partition: Partition, task: Task): void {
@@ -311,4 +318,8 @@ export class LogOwner {
     task.reject(error as Error);
     this.committer.poison(partition);
   }
+}
+
+function refuseLate(task: Task): void {
+  task.reject(unavailable('The command waited too long.'));
 }
