@@ -3,6 +3,8 @@
 const { makeRunDirectory } = require('./run-directory.js');
 
 module.exports = () => {
-  process.env.PARLEY_TEST_DIR ??= makeRunDirectory();
+  process.env.PARLEY_TEST_DIR = process.env.PARLEY_RUN_DIR ?? makeRunDirectory();
+  // Of this run alone: a run inside a spec, or the next one of `--watch`, has another.
+  delete process.env.PARLEY_RUN_DIR;
   process.env.PARLEY_TEST_RUN_PID = String(process.pid);
 };
