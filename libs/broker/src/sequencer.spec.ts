@@ -142,7 +142,10 @@ describe('RowSequencer', () => {
     await sequencer.idle();
     expect(applied[1]).toEqual(upTo(1_000));
     expect(limits.slice(0, 4)).toEqual([500, 250, 125, 62]);
-    expect(limits.filter((limit) => limit > 100).length).toBeLessThan(limits.length / 2);
+    // Now and then it tries more.
+    const failed = limits.filter((limit) => limit > 100).length;
+    expect(failed).toBeGreaterThan(3);
+    expect(failed).toBeLessThan(limits.length / 3);
   });
 
   it('jumps to the head when too much is missing and it may', async () => {

@@ -203,7 +203,7 @@ export class RowSequencer {
   private async replay(partition: number, after: number) {
     try {
       const page = await this.options.replay(partition, after, this.page.rows);
-      this.page.answered();
+      this.page.answered(page.rows.length);
       return page;
     } catch (error) {
       this.page.failed();

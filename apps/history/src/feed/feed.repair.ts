@@ -1,12 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { Requester } from '@parley/broker';
+import { PageSize, Requester } from '@parley/broker';
 import { counter, getLogger } from '@parley/service';
 import { ViewFeedStore } from '../view/view.store';
 import { EpochSource } from './epoch.source';
 import { RowWriter } from './row.writer';
 
 const log = getLogger('FeedRepair');
-const pageRows = 500;
+const pageRowsMax = 500;
 
 const repaired = counter(
   'history_repaired_rows_total',
@@ -20,6 +20,7 @@ const repaired = counter(
 @Injectable()
 export class FeedRepair {
   private underWay?: Promise<void>;
+  private readonly page = new PageSize(pageRowsMax);
 
   constructor(
     private readonly store: ViewFeedStore,
@@ -53,11 +54,26 @@ export class FeedRepair {
     log.warn({ partition, from, target }, 'The store has lost rows; the log gives them again.');
     let after = from;
     while (after < target) {
-      const page = await this.requester.query('messaging.replay', { partition, after, limit: pageRows });
+      const page = await this.ask(partition, after);
       if (page.epoch !== epoch || page.rows.length === 0) return;
       await this.writer.write([{ partition, rows: page.rows }], epoch);
       after = page.rows[page.rows.length - 1]?.position ?? target;
       repaired.inc(page.rows.length);
+    }
+  }
+
+  private async ask(partition: number, after: number) {
+    try {
+      const page = await this.requester.query('messaging.replay', {
+        partition,
+        after,
+        limit: this.page.rows,
+      });
+      this.page.answered(page.rows.length);
+      return page;
+    } catch (error) {
+      this.page.failed();
+      throw error;
     }
   }
 }

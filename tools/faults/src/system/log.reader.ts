@@ -47,7 +47,7 @@ async function readPage(requester: Requester, partition: number, after: number, 
   for (let failures = 1; ; failures++) {
     try {
       const page = await requester.query('messaging.replay', { partition, after, limit: size.rows });
-      size.answered();
+      size.answered(page.rows.length);
       return page;
     } catch (error) {
       if (failures >= FAILURES_MAX) throw error;
