@@ -14,6 +14,9 @@ import {
 import type { LogRow, LogStore, Tail } from './log.store';
 import { ClientIdTaken, PositionTaken } from './log.store';
 
+/** Rows of one partition in one append: a slow server must be able to end it in its time, or it is begun anew for ever. */
+const APPEND_MAX = 12;
+
 /** A log whose lines can be cut; whoever opens it again is the next owner. */
 interface CutLog {
   lines: Interruptible[];
@@ -88,7 +91,7 @@ class Ledger {
     });
   }
 
-  /** Everything that waits, behind the tail, as an owner does who has just read it. */
+  /** What waits, behind the tail, as an owner does who has just read it. */
   async append({ store }: TestLog): Promise<void> {
     const tails = await store.catchUp(this.writers.map(({ partition }) => partition));
     for (const writer of this.writers) await this.readBack(store, writer);
@@ -96,7 +99,13 @@ class Ledger {
       const { position } = tails.get(writer.partition) as Tail;
       writer.standAt(position);
       const first = position === 0 ? [writer.created()] : [];
-      return [...first, ...this.waiting.get(writer)!.map((id) => writer.sent(id))];
+      return [
+        ...first,
+        ...this.waiting
+          .get(writer)!
+          .slice(0, APPEND_MAX)
+          .map((id) => writer.sent(id)),
+      ];
     });
     const shortfalls = await store.append(rows);
     for (const writer of this.writers) {

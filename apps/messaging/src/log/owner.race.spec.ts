@@ -64,7 +64,9 @@ function describeRace(name: string, open: () => Promise<[TestLog, TestLog]>): vo
   it(`keeps one order, once each, while two owners race in ${name}`, async () => {
     const logs = await open();
     const writer = new Writer(PARTITION);
-    await patiently(() => logs[0].store.append([writer.created()]));
+    const created = writer.created();
+    // A repeat finds the place taken by the first.
+    await patiently(() => logs[0].store.append([created]));
     const terms = { last: 1 };
     const owners = logs.map(({ store }) => new Believer(store, terms));
     const sendUntilAnswered = async (i: number) => {
