@@ -16,7 +16,8 @@ shift
 # What compose.tls.yml starts the member with. It is a client's certificate as well, and without one nobody is let in.
 [ -e /tmp/server.pem ] || tls=
 
+password=$(cat /run/secrets/mongodb_root_password)
 # This name stands in the certificate.
 # shellcheck disable=SC2086 # several options, or none
 exec "$program" $tls --host=localhost --username=root --authenticationDatabase=admin \
-  --password="$(cat /run/secrets/mongodb_root_password)" "$@"
+  --password="$password" "$@"
