@@ -61,12 +61,15 @@ export class BatchApplier {
     const states = new Map<string, ConversationState>();
     const missing = new Set<string>();
     const asked: { conversationId: string; mentions: string[] }[] = [];
+    const leavers = new Map<string, number>();
     for (const { rows } of batch) {
       for (const row of rows) {
         const { conversationId } = row;
         if (row.kind !== 'message.created' && row.kind !== 'member.changed') continue;
         const state = states.get(conversationId) ?? this.cache.get(conversationId);
         if (state) states.set(conversationId, state);
+        if (row.kind === 'member.changed' && row.change === 'removed')
+          leavers.set(conversationId, (leavers.get(conversationId) ?? 0) + 1);
         if (row.kind !== 'message.created') continue;
         if (!state) missing.add(conversationId);
         if (row.message.mentions.length > 0) asked.push({ conversationId, mentions: row.message.mentions });
@@ -78,6 +81,19 @@ export class BatchApplier {
         this.cache.set(id, state);
         states.set(id, state);
       }
+    }
+    // One that becomes small within the batch: whoever is left is told of its messages.
+    const smallMax = this.config.NOTIFICATION_SMALL_GROUP_MEMBERS_MAX;
+    const shrinking = [...leavers].flatMap(([id, left]) => {
+      const { type, members, memberCount } = states.get(id) ?? { members: undefined, memberCount: 0 };
+      return type === 'group' && members === null && memberCount - left <= smallMax
+        ? [{ id, memberCount }]
+        : [];
+    });
+    if (shrinking.length > 0) {
+      const ids = shrinking.map(({ id }) => id);
+      const most = Math.max(...shrinking.map(({ memberCount }) => memberCount));
+      for (const [id, state] of await this.store.conversations(ids, most)) states.set(id, state);
     }
     const pairs = asked
       .filter(({ conversationId }) => states.get(conversationId)?.members === null)

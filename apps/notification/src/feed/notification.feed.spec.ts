@@ -113,3 +113,19 @@ test('however the log is cut and whoever takes which part, also twice, the lists
     { numRuns: 25 },
   );
 });
+
+test('who is left of a group that becomes small within one batch gets an entry for each message', async () => {
+  await pool.query('truncate notifications');
+  const partition = partitionOf(randomUUID());
+  // The third of the beginning's conversations, of seven.
+  const conversation = 2;
+  const leave = [3, 4, 5, 6].map((user) => ({ kind: 'remove' as const, conversation, user }));
+  const steps = [...beginning, ...leave, { kind: 'send' as const, conversation, user: 0, mentions: [] }];
+  const { batch, entries, memberships } = play(steps, partition, SMALL);
+  const feed = makeFeed();
+  await feed.load([partition], 'epoch-of-a-shrinking-group');
+  await feed.apply([{ partition, rows: batch.rows.slice(0, beginning.length) }]);
+  await feed.apply([{ partition, rows: batch.rows.slice(beginning.length) }]);
+  expect(entries).toHaveLength(2);
+  expect(await stored(partition)).toEqual({ entries, memberships });
+});
