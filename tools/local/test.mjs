@@ -16,7 +16,7 @@ const mongo = await prepareMongo(process.env, (line) => console.log(`  ${line}`)
 
 const dir = makeRunDirectory();
 const args = ['--maxWorkers=2', ...process.argv.slice(2)];
-await become('node_modules/jest/bin/jest.js', args, { PARLEY_RUN_DIR: dir }, async () => {
+await become('node_modules/jest/bin/jest.js', args, { PARLEY_TEST_RUN_DIR: dir }, async () => {
   // A signal ends jest before its own teardown.
   await endRun(dir);
   if (!mongo)
