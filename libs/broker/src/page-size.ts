@@ -14,18 +14,26 @@ export class PageSize {
     this.current = maxRows;
   }
 
-  get rows(): number {
-    return this.current;
+  /** Asks for a page of the present size, and learns from what becomes of it. @throws what `question` throws */
+  async ask<Page extends { rows: unknown[] }>(question: (limit: number) => Promise<Page>): Promise<Page> {
+    try {
+      const page = await question(this.current);
+      this.answered(page.rows.length);
+      return page;
+    } catch (error) {
+      this.failed();
+      throw error;
+    }
   }
 
   /** So many came; a short page says nothing about how many could have. */
-  answered(rows: number): void {
+  private answered(rows: number): void {
     if (rows < this.current || ++this.full < GROW_AFTER) return;
     this.full = 0;
     this.current = Math.min(this.maxRows, this.current * 2);
   }
 
-  failed(): void {
+  private failed(): void {
     this.full = 0;
     this.current = Math.max(MIN_ROWS, Math.floor(this.current / 2));
   }

@@ -174,7 +174,7 @@ export class RowSequencer {
       const after = this.applied.get(partition);
       if (after === undefined || after >= to) return;
       try {
-        const { head, rows } = await this.replay(partition, after);
+        const { head, rows } = await this.page.ask((limit) => this.options.replay(partition, after, limit));
         if (!this.isCurrent(generation)) return;
         this.heads.set(partition, Math.max(head, this.heads.get(partition) ?? 0));
         const { jump } = this.options;
@@ -197,17 +197,6 @@ export class RowSequencer {
         await this.sleep(waitMs);
         waitMs = Math.min(waitMs * 2, RETRY_MS_MAX);
       }
-    }
-  }
-
-  private async replay(partition: number, after: number) {
-    try {
-      const page = await this.options.replay(partition, after, this.page.rows);
-      this.page.answered(page.rows.length);
-      return page;
-    } catch (error) {
-      this.page.failed();
-      throw error;
     }
   }
 

@@ -54,26 +54,13 @@ export class FeedRepair {
     log.warn({ partition, from, target }, 'The store has lost rows; the log gives them again.');
     let after = from;
     while (after < target) {
-      const page = await this.ask(partition, after);
+      const page = await this.page.ask((limit) =>
+        this.requester.query('messaging.replay', { partition, after, limit }),
+      );
       if (page.epoch !== epoch || page.rows.length === 0) return;
       await this.writer.write([{ partition, rows: page.rows }], epoch);
       after = page.rows[page.rows.length - 1]?.position ?? target;
       repaired.inc(page.rows.length);
-    }
-  }
-
-  private async ask(partition: number, after: number) {
-    try {
-      const page = await this.requester.query('messaging.replay', {
-        partition,
-        after,
-        limit: this.page.rows,
-      });
-      this.page.answered(page.rows.length);
-      return page;
-    } catch (error) {
-      this.page.failed();
-      throw error;
     }
   }
 }

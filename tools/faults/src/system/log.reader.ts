@@ -46,12 +46,9 @@ async function readPartition(requester: Requester, partition: number, size: Page
 async function readPage(requester: Requester, partition: number, after: number, size: PageSize) {
   for (let failures = 1; ; failures++) {
     try {
-      const page = await requester.query('messaging.replay', { partition, after, limit: size.rows });
-      size.answered(page.rows.length);
-      return page;
+      return await size.ask((limit) => requester.query('messaging.replay', { partition, after, limit }));
     } catch (error) {
       if (failures >= FAILURES_MAX) throw error;
-      size.failed();
     }
   }
 }
