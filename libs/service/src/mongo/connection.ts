@@ -5,6 +5,7 @@ import { isBackingServiceAway } from '../errors';
 import { getLogger } from '../logging';
 import { tlsFailure } from '../tls/failure';
 import type { MongoMigration } from './migrations';
+import { endWritesWithTheirConnection } from './writes';
 
 const log = getLogger('MongoDB');
 
@@ -57,6 +58,7 @@ export async function openMongo(
   deadlineMs = Infinity,
 ): Promise<Connection> {
   const { createConnection } = await import('mongoose');
+  endWritesWithTheirConnection();
   return patiently(() => createConnection(url, options).asPromise(), deadlineMs);
 }
 

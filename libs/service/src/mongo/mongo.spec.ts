@@ -86,6 +86,22 @@ describeMongo('MongoDB', () => {
     await line.close();
   });
 
+  test('a write that is too large for a frozen line is told as away, too', async () => {
+    await runMongoMigrations(settings());
+    const line = await interruptible(mongo.url);
+    const { service, items } = await start(line.url);
+    await items().findOne();
+    line.freeze();
+    const large = Array.from({ length: 12 }, () => ({ number: 3, text: 'x'.repeat(1_000_000) }));
+    const reason: unknown = await items()
+      .insertMany(large)
+      .catch((error: unknown) => error);
+    expect([String(reason), isBackingServiceAway(reason)]).toEqual([expect.anything(), true]);
+    await line.restore();
+    await service.close();
+    await line.close();
+  });
+
   test('a start waits for a server that is away', async () => {
     await runMongoMigrations(settings());
     const line = await interruptible(mongo.url);
