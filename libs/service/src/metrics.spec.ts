@@ -43,6 +43,19 @@ describe('a gauge that asks a store at each scrape', () => {
     expect(await scraped()).toBe(1);
   });
 
+  it('bears a question that fails before it is asked', async () => {
+    let isThere = true;
+    gauge(name, 'Of a spec.', [], function () {
+      if (!isThere) throw new Error('away');
+      this.set(3);
+    });
+    expect(await scraped()).toBe(3);
+    isThere = false;
+    expect(await scraped()).toBe(3);
+    isThere = true;
+    expect(await scraped()).toBe(3);
+  });
+
   it('lets a store that hangs neither hold up the scrape nor be asked again', async () => {
     answer = () => 3;
     await scraped();

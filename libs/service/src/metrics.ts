@@ -72,12 +72,24 @@ function harmless<T extends string>(name: string, collect: Collect<T>): Collect<
   };
   return function (this: Gauge<T>) {
     if (!asking) {
-      const answer = collect.call(this);
-      if (!answer) return undefined;
+      const answer = attempt(() => collect.call(this));
+      if (!answer) {
+        isFailing = false;
+        return undefined;
+      }
       asking = ask(answer);
     }
     return Promise.race([asking, delay(collectMsMax, undefined, { ref: false })]);
   };
+}
+
+/** What is thrown before the first `await` is a refusal like any later one. */
+function attempt(work: () => void | Promise<void>): void | Promise<void> {
+  try {
+    return work();
+  } catch (error) {
+    return Promise.reject(error as Error);
+  }
 }
 
 export function histogram<T extends string = string>(
