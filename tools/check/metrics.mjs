@@ -8,10 +8,10 @@ import { workspace } from '../local/prepare.mjs';
 const require = createRequire(import.meta.url);
 const { collectDefaultMetrics, Registry } = require('prom-client');
 
-/** Names as they are scraped: those made by `counter`, `gauge` and `histogram` in the sources, and Node's own. */
+/** Names as they are scraped: those made by `counter`, `gauge`, `parkedGauge` and `histogram` in the sources, and Node's own. */
 export function exposedMetrics() {
   const names = new Set();
-  const calls = /\b(counter|gauge|histogram)(?:<[^>]*>)?\(\s*'([a-z0-9_]+)'/g;
+  const calls = /\b(counter|gauge|parkedGauge|histogram)(?:<[^>]*>)?\(\s*'([a-z0-9_]+)'/g;
   for (const file of ['apps', 'libs'].flatMap((folder) => filesIn(folder, /\/src\/.*\.ts$/)))
     for (const [, kind, name] of readFileSync(join(workspace, file), 'utf8').matchAll(calls))
       for (const suffix of kind === 'histogram' ? ['_bucket', '_sum', '_count'] : [''])

@@ -1,6 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { BrokerModule } from '@parley/broker';
-import { brokerSettings } from '@parley/service';
+import { brokerSettings, parkedGauge } from '@parley/service';
 import { MemberDirectory } from './access/member.directory';
 import { ReadAccess } from './access/read.access';
 import type { Config } from './config';
@@ -8,7 +8,6 @@ import { EpochSource } from './feed/epoch.source';
 import { FeedRepair } from './feed/feed.repair';
 import { FeedRunner } from './feed/feed.runner';
 import { HeadWatch } from './feed/head.watch';
-import { ParkedGauge } from './feed/parked.gauge';
 import { RowWriter } from './feed/row.writer';
 import { ViewFeed } from './feed/view.feed';
 import { MessageController } from './message/message.controller';
@@ -17,6 +16,7 @@ import { storeOf } from './store';
 import { SyncConsumer } from './sync/sync.consumer';
 import { SyncController } from './sync/sync.controller';
 import { SyncService } from './sync/sync.service';
+import { ViewFeedStore } from './view/view.store';
 
 /** The one place where the ports meet their implementations and everything its settings. */
 @Module({})
@@ -40,7 +40,7 @@ export class AppModule {
         HeadWatch,
         MemberDirectory,
         MessageService,
-        ParkedGauge,
+        parkedGauge('history_parked_events', ViewFeedStore, (store, max) => store.countParked(max)),
         ReadAccess,
         RowWriter,
         SyncService,

@@ -2,7 +2,14 @@ import { type DynamicModule, Inject, Module, type OnModuleInit } from '@nestjs/c
 import { TypeOrmModule, getDataSourceToken } from '@nestjs/typeorm';
 import { Broker, BrokerModule } from '@parley/broker';
 import { queues } from '@parley/contracts';
-import { brokerSettings, databaseCheck, HealthRegistry, pgPool, typeormOptions } from '@parley/service';
+import {
+  brokerSettings,
+  databaseCheck,
+  HealthRegistry,
+  parkedGauge,
+  pgPool,
+  typeormOptions,
+} from '@parley/service';
 import type { DataSource } from 'typeorm';
 import type { Config } from './config';
 import { databaseSettings, feedConnections } from './database';
@@ -17,7 +24,6 @@ import { NotificationController } from './notification/notification.controller';
 import { NotificationService } from './notification/notification.service';
 import { NotificationStore } from './notification/notification.store';
 import { Pruner } from './notification/pruner';
-import { ParkedGauge } from './parked/parked.gauge';
 import { ParkedStore } from './parked/parked.store';
 import { ProfileConsumer } from './profile/profile.consumer';
 import { ProfileStore } from './profile/profile.store';
@@ -83,7 +89,7 @@ export class AppModule implements OnModuleInit {
         BatchApplier,
         NotificationFeed,
         FeedRunner,
-        ParkedGauge,
+        parkedGauge('notification_parked_events', ParkedStore, (store, max) => store.count(max)),
       ],
     };
   }

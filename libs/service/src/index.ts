@@ -12,6 +12,7 @@ export { connectMongo, MONGO_CONNECTION, mongoCheck, MongoModule } from './mongo
 export type { MongoSettings } from './mongo/connection';
 export { type MongoMigration, runMongoMigrations } from './mongo/migrations';
 export { type CollectionPlan, type MongoKind, mongoKind, MongoSchema } from './mongo/schema';
+export { parkedGauge } from './parked.gauge';
 export * from './problem.filter';
 export * from './redis';
 export * from './run-service';
