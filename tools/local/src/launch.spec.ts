@@ -21,13 +21,13 @@ class Run {
   private readonly heard = new EventEmitter();
   private readonly closed: Promise<unknown[]>;
 
-  constructor(name: string) {
+  constructor(name: string, ...mode: ['starting'?]) {
     this.dir = join(realpathSync(home), name);
     mkdirSync(this.dir);
     const launcher = join(home, `${name}.mjs`);
     writeFileSync(
       launcher,
-      `import { become } from '${LAUNCHER}'; await become('${WORKLOAD}', ['${this.dir}']);`,
+      `import { become } from '${LAUNCHER}'; await become('${WORKLOAD}', ${JSON.stringify([this.dir, ...mode])});`,
     );
     writeFileSync(
       join(home, 'package.json'),
@@ -114,12 +114,15 @@ describe('what npm, a launcher and an owner of servers run', () => {
   );
 
   test('ends in order when the signal comes in the middle of the start', async () => {
-    const run = new Run('start');
+    const run = new Run('start', 'starting');
     await run.says('starting');
     const all = run.processes;
+    expect(all).toEqual(expect.arrayContaining(run.owned));
     run.npm.kill('SIGTERM');
     await run.end();
+    expect(run.output).not.toContain('running');
     expect(run.output).toMatch(IN_ORDER);
+    expect(run.output).toContain('Interrupted by SIGTERM');
     expect(await waitUntilGone(all, PATIENCE_MS)).toBe(true);
   });
 
