@@ -20,7 +20,7 @@ async function main(interrupted: AbortSignal): Promise<void> {
     return;
   }
   const formerWorkspace =
-    options.from === undefined ? undefined : await unlessInterrupted(interrupted, buildOf(options.from, say));
+    options.from === undefined ? undefined : await buildOf(options.from, say, interrupted);
   if (options.from !== undefined && formerWorkspace === undefined) return;
   say(`Seed ${options.seed}`);
   const system = await startSystem({

@@ -1,9 +1,6 @@
-import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { promisify } from 'node:util';
-
-const run = promisify(execFile);
+import { run } from '../system/run';
 
 /** Root of the present build. */
 export const WORKSPACE = resolve(__dirname, '../../../..');
@@ -13,10 +10,15 @@ const OWN_SCOPE = '@parley';
  * Builds the apps of a commit in a work tree of its own under `.local/builds`, once. They run on the packages that are
  * installed here. Undefined, loudly, where git has no history to build from (a source archive, a shallow clone).
  *
- * @throws Error when the commit is there and does not build
+ * @throws Error when the commit is there and does not build; the reason of `interrupted` once that is aborted: nothing of
+ * the build runs then
  */
-export async function buildOf(ref: string, say: (line: string) => void): Promise<string | undefined> {
-  const commit = await commitOf(ref);
+export async function buildOf(
+  ref: string,
+  say: (line: string) => void,
+  interrupted: AbortSignal,
+): Promise<string | undefined> {
+  const commit = await commitOf(ref, interrupted);
   if (commit === undefined) {
     say(`SKIPPED: ${ref} is no commit of this clone, so there is no former release to run beside this one.`);
     say('         A whole clone has it: git fetch --unshallow --tags');
@@ -28,23 +30,23 @@ export async function buildOf(ref: string, say: (line: string) => void): Promise
   say(`Building ${ref} (${commit.slice(0, 7)}) in ${dir}`);
   if (!existsSync(join(dir, 'package.json'))) {
     mkdirSync(join(dir, '..'), { recursive: true });
-    await run('git', ['worktree', 'prune'], { cwd: WORKSPACE });
-    await run('git', ['worktree', 'add', '--detach', '--force', dir, commit], { cwd: WORKSPACE });
+    const here = { cwd: WORKSPACE, interrupted };
+    await run('git', ['worktree', 'prune'], here);
+    await run('git', ['worktree', 'add', '--detach', '--force', dir, commit], here);
   }
   const projects = projectsOf(dir);
   linkPackages(dir, projects);
-  for (const { path } of projects) await run('npm', ['run', 'build', '--silent'], { cwd: path });
+  for (const { path } of projects) await run('npm', ['run', 'build', '--silent'], { cwd: path, interrupted });
   writeFileSync(done, commit);
   return dir;
 }
 
-async function commitOf(ref: string): Promise<string | undefined> {
+async function commitOf(ref: string, interrupted: AbortSignal): Promise<string | undefined> {
   try {
-    const { stdout } = await run('git', ['rev-parse', '--verify', '--quiet', `${ref}^{commit}`], {
-      cwd: WORKSPACE,
-    });
-    return stdout.trim();
+    const args = ['rev-parse', '--verify', '--quiet', `${ref}^{commit}`];
+    return (await run('git', args, { cwd: WORKSPACE, interrupted })).trim();
   } catch {
+    interrupted.throwIfAborted();
     return undefined;
   }
 }

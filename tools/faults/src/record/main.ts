@@ -32,8 +32,7 @@ async function main(interrupted: AbortSignal): Promise<void> {
   const { values } = parseArgs({ options: { as: { type: 'string' }, from: { type: 'string' } } });
   if (values.as === undefined) throw new Error(USAGE);
   const say = (line: string): void => void process.stderr.write(`  ${line}\n`);
-  const appsWorkspace =
-    values.from === undefined ? WORKSPACE : await unlessInterrupted(interrupted, buildOf(values.from, say));
+  const appsWorkspace = values.from === undefined ? WORKSPACE : await buildOf(values.from, say, interrupted);
   if (appsWorkspace === undefined) return;
   const system = await startSystem({
     name: 'record',
