@@ -2,5 +2,4 @@ module.exports = {
   ...require('../../jest.preset.js'),
   displayName: 'e2e',
   globalSetup: `${__dirname}/jest/global-setup.js`,
-  globalTeardown: `${__dirname}/jest/global-teardown.js`,
 };

@@ -24,8 +24,8 @@ module.exports = async () => {
     // Of its own group, so that a signal to that of jest leaves it the time to stop the system in order.
     detached: true,
   });
+  // For the end of the run: see libs/testing/jest/run-directory.js.
   writeFileSync(join(process.env.PARLEY_TEST_DIR, 'e2e-keeper.pid'), String(keeper.pid));
-  globalThis.parleyE2eKeeper = keeper;
   process.env.PARLEY_E2E_URL = await new Promise((resolve, reject) => {
     keeper.once('message', ({ url, error }) => (url ? resolve(url) : reject(new Error(error))));
     keeper.once('exit', (code) => reject(new Error(`The system ended with ${code} instead of starting.`)));
