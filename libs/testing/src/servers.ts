@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { isAlive, lastLines } from '@parley/tool-local';
 
 /** The servers that the suites of one run share; each suite takes its own part of them (see fresh.ts). */
 export interface TestServers {
@@ -33,8 +34,15 @@ export function testServers(): Promise<TestServers> {
 async function find(): Promise<TestServers> {
   const lasting = read(LASTING_DIR);
   if (lasting && isAlive(lasting.keeperPid)) return lasting;
-  const dir = runDir();
-  if (isFirst(dir)) startKeeper(dir);
+  return serversOf(runDir());
+}
+
+/**
+ * Those of one run, which the first who asks starts. `environment` is that of their keeper.
+ * @throws Error that says why they did not start, to everybody who asks
+ */
+export async function serversOf(dir: string, environment = process.env): Promise<TestServers> {
+  if (isFirst(dir)) startKeeper(dir, environment);
   return waitFor(dir);
 }
 
@@ -56,13 +64,13 @@ function isFirst(dir: string): boolean {
   }
 }
 
-function startKeeper(dir: string): void {
+function startKeeper(dir: string, env: NodeJS.ProcessEnv): void {
   const log = openSync(join(dir, 'keeper.log'), 'a');
   const register = join(WORKSPACE, 'libs/testing/jest/register.js');
   const keeper = join(__dirname, 'keeper/keeper.ts');
   const runPid = process.env['PARLEY_TEST_RUN_PID'] ?? '';
   const args = ['--conditions=@parley/source', '-r', register, keeper, dir, runPid];
-  const child = spawn(process.execPath, args, { detached: true, stdio: ['ignore', log, log] });
+  const child = spawn(process.execPath, args, { env, detached: true, stdio: ['ignore', log, log] });
   child.unref();
   closeSync(log);
   // For the end of the run: see ../jest/run-directory.js.
@@ -72,26 +80,30 @@ function startKeeper(dir: string): void {
 async function waitFor(dir: string): Promise<TestServers> {
   const end = performance.now() + START_TIMEOUT_MS;
   for (;;) {
+    // Asked first: what it has written before it ended counts.
+    const isKept = hasKeeper(dir);
     const servers = read(dir);
     if (servers) return servers;
     const failure = join(dir, 'failure.txt');
-    if (existsSync(failure))
-      throw new Error(`the test servers did not start: ${readFileSync(failure, 'utf8')}`);
-    if (performance.now() > end) throw new Error(`the test servers did not start, see ${dir}/keeper.log`);
+    if (existsSync(failure)) throw notStarted(dir, readFileSync(failure, 'utf8'));
+    if (!isKept) throw notStarted(dir, 'their keeper ended without a word.');
+    if (performance.now() > end) throw notStarted(dir, `not within ${START_TIMEOUT_MS / 1000} s.`);
     await delay(50);
   }
+}
+
+function notStarted(dir: string, why: string): Error {
+  const log = join(dir, 'keeper.log');
+  return new Error(`The test servers did not start: ${why}\nThe last lines of ${log}:\n${lastLines(log)}`);
+}
+
+/** Whether their keeper lives, or is only being started. Should it be killed, its guardian removes the directory. */
+function hasKeeper(dir: string): boolean {
+  const file = join(dir, 'keeper.pid');
+  return existsSync(file) ? isAlive(Number(readFileSync(file, 'utf8'))) : existsSync(dir);
 }
 
 function read(dir: string): TestServers | undefined {
   const file = join(dir, 'servers.json');
   return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as TestServers) : undefined;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }

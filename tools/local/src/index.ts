@@ -6,7 +6,7 @@ export { type LoadBalancer, startLoadBalancer } from './apps/load-balancer';
 export { migrate } from './apps/migrate';
 export { type Stack, type StackOptions, startStack } from './apps/stack';
 export { ensureKeys, keyEnvironment, type KeyFiles, readJwks } from './keys';
-export { OwnedProcess, type ProcessSpec } from './process/owned-process';
+export { lastLines, OwnedProcess, type ProcessSpec } from './process/owned-process';
 export { hold, letGo } from './process/guardian';
 export { stopLeftovers } from './process/leftovers';
 export { isAlive } from './process/process-table';

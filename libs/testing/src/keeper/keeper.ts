@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import {
   givenServers,
@@ -6,6 +6,8 @@ import {
   interruptions,
   isAlive,
   letGo,
+  LocalError,
+  type Servers,
   startServers,
   stopLeftovers,
 } from '@parley/tool-local';
@@ -17,13 +19,14 @@ import { startPruning } from './prune';
  * `keeper.ts DIR [RUN_PID]` starts PostgreSQL, Redis and RabbitMQ for tests under DIR, writes their addresses to
  * DIR/servers.json, and keeps them until SIGTERM, SIGINT, SIGHUP or, when RUN_PID is given, the end of that process.
  * Then it kills the servers (nobody needs the data) and removes DIR, which both happen, too, when it is killed itself.
+ * When they do not start, DIR tells until then: failure.txt says why, and the logs are there.
  */
 async function keep(dir: string, runPid: number | undefined): Promise<void> {
   mkdirSync(dir, { recursive: true });
   chmodSync(dir, 0o711);
   const interrupted = interruptions();
   hold(dir, interrupted, { removes: true });
-  const starting = startServers(dir, { durable: false, given: givenServers(process.env), onProgress: say });
+  const starting = start(dir);
   let ending = false;
   const end = async (): Promise<void> => {
     if (ending) return;
@@ -41,10 +44,19 @@ async function keep(dir: string, runPid: number | undefined): Promise<void> {
   };
   interrupted.addEventListener('abort', () => void end());
   if (runPid !== undefined) setInterval(() => !isAlive(runPid) && void end(), 500);
-  const servers = await starting.catch((error: unknown) => {
-    writeWhole(join(dir, 'failure.txt'), String(error));
-    throw error;
-  });
+  let servers: Servers;
+  try {
+    servers = await starting;
+  } catch (error) {
+    if (runPid === undefined) {
+      removeAllButLogs(dir);
+      letGo(interrupted);
+      throw error;
+    }
+    process.stderr.write(`${describe(error)}\n`);
+    writeWhole(join(dir, 'failure.txt'), describe(error));
+    return;
+  }
   const addresses: TestServers = {
     dir,
     keeperPid: process.pid,
@@ -61,6 +73,21 @@ async function keep(dir: string, runPid: number | undefined): Promise<void> {
   }
 }
 
+async function start(dir: string): Promise<Servers> {
+  return await startServers(dir, { durable: false, given: givenServers(process.env), onProgress: say });
+}
+
+/** What a start that failed leaves for somebody to read, without the data that the next start would find. */
+function removeAllButLogs(dir: string): void {
+  for (const name of readdirSync(dir))
+    if (name !== 'logs') rmSync(join(dir, name), { recursive: true, force: true });
+}
+
+function describe(error: unknown): string {
+  if (error instanceof LocalError) return `${error.message}\n${error.advice}`;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
 function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
@@ -73,6 +100,6 @@ function writeWhole(file: string, text: string): void {
 const [dir, runPid] = process.argv.slice(2);
 if (!dir) throw new Error('usage: keeper.ts DIR [RUN_PID]');
 keep(resolve(dir), runPid === undefined ? undefined : Number(runPid)).catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`${describe(error)}\n`);
   process.exit(1);
 });
