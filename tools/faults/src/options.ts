@@ -22,7 +22,7 @@ export interface FaultOptions {
 
 const DURATION_S = '3';
 /** FerretDB hands whole partitions to whoever asks for the end of one, so its cost rises with every message. */
-export const FERRETDB_PACE_MS = 500;
+export const FERRETDB_PACE_MS = 1500;
 /** Several of everything: three owners and three socket nodes, two of each of the others. */
 const SCALE = 'auth=2,messaging=3,history=2,presence=2,notification=2,realtime=3';
 

@@ -1,10 +1,13 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { type LogEvent, PARTITIONS } from '@parley/contracts';
 import { Broker, ControlInbox, PageSize, Requester } from '@parley/broker';
 import type { LogRow } from '../checker/observations';
 import { subjectDigest } from '../client/person';
 
 const PAGE_ROWS_MAX = 1000;
-const FAILURES_MAX = 10;
+/** What follows a fault may keep a slow store busy for a while. */
+const PATIENCE_MS = 60_000;
+const PAUSE_MS = 250;
 const QUIET = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** Reads the whole log as messaging replays it to any consumer, so it works with every store. */
@@ -44,11 +47,13 @@ async function readPartition(requester: Requester, partition: number, size: Page
 }
 
 async function readPage(requester: Requester, partition: number, after: number, size: PageSize) {
-  for (let failures = 1; ; failures++) {
+  const deadline = performance.now() + PATIENCE_MS;
+  for (;;) {
     try {
       return await size.ask((limit) => requester.query('messaging.replay', { partition, after, limit }));
     } catch (error) {
-      if (failures >= FAILURES_MAX) throw error;
+      if (performance.now() > deadline) throw error;
+      await delay(PAUSE_MS);
     }
   }
 }
