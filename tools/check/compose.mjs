@@ -1,12 +1,13 @@
 // `npm run check:compose`: the Compose files follow Compose's schema, and what they say fits to the apps: settings, start
-// order, time to drain, limits, secrets that docker/secrets.mjs makes. With Go the files are also read together, as Docker
-// Compose does; without it this is skipped, loudly.
+// order, time to drain, limits, secrets that docker/secrets.mjs makes; mongodb/as-root.sh keeps its secret. With Go the files
+// are also read together, as Docker Compose does; without it this is skipped, loudly.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { APPS, APPS_WITH_TABLES } from './apps.mjs';
+import { checkAsRoot } from './as-root.mjs';
 import { checkCombinations } from './combinations.mjs';
 import { checkEnvironment, milliseconds } from './settings.mjs';
 import { workspace } from '../local/prepare.mjs';
@@ -45,6 +46,7 @@ const findings = [
   ...encrypted(),
   ...balanced(),
   ...kongs(),
+  ...checkAsRoot(),
 ];
 for (const finding of findings) console.log(`docker/${finding}`);
 process.exit(findings.length > 0 ? 1 : 0);
