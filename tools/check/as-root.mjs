@@ -37,11 +37,13 @@ function plain(root) {
     if (config === undefined || parse(config).password !== PASSWORD)
       found.push(`${program}: does not get the password`);
     if (input !== ARCHIVE) found.push(`${program}: does not get the archive`);
+    if (!args.includes('--host=parley/localhost')) found.push(`${program}: does not go to the replica set`);
     if (args.slice(-2).join(' ') !== '--gzip --archive') found.push(`${program}: loses its options`);
     if (args.some((arg) => arg.startsWith('--ssl'))) found.push(`${program}: encrypts without need`);
   }
   const script = call(root, ['mongosh', '--quiet', 'parley', '--eval', '1 + 1']).args;
   if (script.join(' ').includes(PASSWORD)) found.push('mongosh: the password is an argument');
+  if (!script.includes('--host=localhost')) found.push('mongosh: does not go to this member');
   if (script.slice(-4).join(' ') !== '--quiet parley --eval 1 + 1') found.push('mongosh: loses its options');
   if (login(script) !== PASSWORD) found.push('mongosh: does not log in with the password');
   const shells = [['--eval', '1'], ['--eval=1'], ['a.js'], ['-f', 'a'], ['--file=a'], []].map(
