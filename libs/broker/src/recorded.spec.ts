@@ -8,12 +8,17 @@ import {
   eventEnvelope,
   headsEnvelope,
   itemsOf,
+  PARTITIONS,
+  partitionOf,
   presenceEntry,
   queries,
+  type ServiceName,
   userEvent,
 } from '@parley/contracts';
 import { formerRelease, freshVhost, until } from '@parley/testing';
+import { v7 } from 'uuid';
 import { EnvelopeReader } from './envelope';
+import type { RequestContext } from './strategy';
 import { Peer } from './testing/peer';
 import type { OwnerAnnouncement, ReplyEnvelope, RequestEnvelope } from './wire';
 import { replyStatus } from './wire';
@@ -54,17 +59,52 @@ describe('what the release before wrote', () => {
     for (const body of former.bodiesOf('presence')) itemsOf(body).forEach((one) => presenceEntry.parse(one));
   });
 
-  it('makes its instances known, and lets commands be sent to its owners', async () => {
-    const url = await freshVhost();
-    const peer = await new Peer(url, 'realtime').start();
-    const members = former.bodiesOf<{ service: 'messaging'; instanceId: string }>('member');
-    const owners = former
+  it('makes its instances known', async () => {
+    const peer = await new Peer(await freshVhost(), 'realtime').start();
+    const members = former.bodiesOf<{ service: ServiceName; instanceId: string }>('member');
+    former.replay(peer.broker, 'member');
+    await until('they are known', () =>
+      members.every(({ service, instanceId }) => peer.membership.instances(service).includes(instanceId)),
+    );
+    await peer.stop();
+  });
+
+  it('lets commands be sent to the owners that it announced, under the terms that it named', async () => {
+    const [announced] = former
       .bodiesOf<OwnerAnnouncement>('owner')
       .filter(({ open }) => Object.keys(open).length > 0);
-    for (const kind of ['member', 'owner'] as const) former.replay(peer.broker, kind);
-    const { service, instanceId } = members[0]!;
-    await until('it is known', () => peer.membership.instances(service).includes(instanceId));
-    expect(owners.every((owner) => typeof owner.instanceId === 'string')).toBe(true);
-    await peer.stop();
+    const { instanceId, open } = announced!;
+    const url = await freshVhost();
+    const asked: [partition: number, term: number][] = [];
+    // Stands where the former release's owner stood: it takes what is sent to the recorded id.
+    const owner = await new Peer(url, 'messaging', instanceId).start(
+      { commands: true },
+      {
+        'read.mark': ({ number }: { number: number }, { partition, term }: RequestContext) => {
+          asked.push([partition, term]);
+          return { readNumber: number };
+        },
+      },
+    );
+    const asker = await new Peer(url, 'realtime').start();
+    // Nobody else announces an owner: what is answered was sent for what is recorded.
+    const conversations = new Map<number, string>();
+    while (conversations.size < PARTITIONS) {
+      const conversationId = v7();
+      conversations.set(partitionOf(conversationId), conversationId);
+    }
+    former.replay(asker.broker, 'owner');
+    const partitions = Object.keys(open).map(Number);
+    await Promise.all(
+      partitions.map((partition) =>
+        asker.requester.command('read.mark', {
+          conversationId: conversations.get(partition)!,
+          actorId: v7(),
+          number: 1,
+        }),
+      ),
+    );
+    expect(new Map(asked)).toEqual(new Map(partitions.map((each) => [each, open[each]])));
+    await Promise.all([asker, owner].map((peer) => peer.stop()));
   });
 });

@@ -15,7 +15,6 @@ const quiet = { info() {}, warn() {}, error() {} };
 
 /** One instance of a service with everything of this library, without the rest of a service. */
 export class Peer {
-  readonly instanceId = randomUUID();
   readonly broker: Broker;
   /** Envelopes that it did not read, as `kind reason`. */
   readonly refused: string[] = [];
@@ -24,7 +23,11 @@ export class Peer {
   readonly requester: Requester;
   readonly publisher: Publisher;
 
-  constructor(url: string, service: ServiceName) {
+  constructor(
+    url: string,
+    service: ServiceName,
+    readonly instanceId: string = randomUUID(),
+  ) {
     const onRefused = (kind: string, reason: string) => {
       this.refused.push(`${kind} ${reason}`);
       this.broker.emit('refused');
