@@ -1,5 +1,7 @@
 import { PositionTaken } from './log.store';
 import type { LogRow, Shortfall, Tail } from './log.store';
+import { LogOwner } from './owner';
+import type { OwnerOptions } from './owner';
 import { run } from '../testing/simulation/run';
 import { MemoryLog } from '../testing/simulation/simulated.store';
 import { verdict } from '../testing/simulation/verdict';
@@ -12,7 +14,7 @@ const seeds = Number(process.env.SEEDS ?? 2000);
 
 describe('the log under crashes, frozen owners, lost answers and a lossy network', () => {
   it('keeps every promise for every seed', async () => {
-    const total = { crashes: 0, freezes: 0, rows: 0, tears: 0, unprojected: 0 };
+    const total = { crashes: 0, expired: 0, freezes: 0, rows: 0, tears: 0, unprojected: 0 };
     for (let seed = only ?? 1; seed <= (only ?? seeds); seed++) {
       const result = await run(seed);
       expect({ seed, broken: verdict(result) }).toEqual({ seed, broken: [] });
@@ -20,7 +22,7 @@ describe('the log under crashes, frozen owners, lost answers and a lossy network
     }
     // A simulation in which nothing happens proves nothing.
     if (only === undefined) {
-      expect(Math.min(total.crashes, total.freezes)).toBeGreaterThan(seeds);
+      expect(Math.min(total.crashes, total.expired, total.freezes)).toBeGreaterThan(seeds);
       expect(Math.min(total.tears, total.unprojected)).toBeGreaterThan(seeds / 2);
     }
     expect(total.rows).toBeGreaterThan(0);
@@ -35,10 +37,10 @@ describe('the log under crashes, frozen owners, lost answers and a lossy network
 });
 
 describe('the simulation finds planted bugs', () => {
-  async function found(plant: () => MemoryLog): Promise<boolean> {
+  async function found(plant?: () => MemoryLog, Owner?: typeof LogOwner): Promise<boolean> {
     for (let seed = 1; seed <= 200; seed++) {
       try {
-        if (verdict(await run(seed, plant())).length > 0) return true;
+        if (verdict(await run(seed, plant?.(), Owner)).length > 0) return true;
       } catch {
         return true; // A consumer that meets a row out of place stops the run.
       }
@@ -109,5 +111,29 @@ describe('the simulation finds planted bugs', () => {
       }
     }
     expect(await found(() => new Behind('torn'))).toBe(true);
+  });
+
+  it('an owner that decides for askers who have given up', async () => {
+    class Patient extends LogOwner {
+      override submit(...[name, data, address]: Parameters<LogOwner['submit']>): Promise<object> {
+        return super.submit(name, data, { ...address, expiresAt: Infinity });
+      }
+    }
+    expect(await found(undefined, Patient)).toBe(true);
+  });
+
+  it('an owner that lets commands be overtaken', async () => {
+    class Overtaken extends LogOwner {
+      private commands = 0;
+      constructor(private readonly given: OwnerOptions) {
+        super(given);
+      }
+      override async submit(...args: Parameters<LogOwner['submit']>): Promise<object> {
+        this.commands += 1;
+        if (this.commands % 5 === 0) await this.given.clock.sleep(5);
+        return super.submit(...args);
+      }
+    }
+    expect(await found(undefined, Overtaken)).toBe(true);
   });
 });

@@ -1,5 +1,6 @@
 import { Moved } from '@parley/broker';
 import type { CommandData, CommandName } from '@parley/contracts';
+import { ParleyError } from '@parley/contracts';
 import { Loader } from '../../log/loader';
 import type { LogRow, MessageRef, Place, Shortfall } from '../../log/log.store';
 import { LogStore } from '../../log/log.store';
@@ -16,8 +17,21 @@ export interface Faults {
   tears: number;
   /** Of an append to a torn log: what it stored is not projected. */
   unprojected: number;
-  happened(fault: 'tears' | 'unprojected'): void;
+  happened(fault: 'expired' | 'tears' | 'unprojected'): void;
 }
+
+/** What a run knows of an instance and what an instance tells a run. */
+export interface Surroundings {
+  Owner: typeof LogOwner;
+  newId(): string;
+  publish(rows: LogRow[]): void;
+  isLeaseValid(partition: number): boolean;
+  /** A command has arrived, for which its asker waits until then. */
+  arrived(name: CommandName, data: CommandData<CommandName>, until: number): void;
+}
+
+/** Of any two wall clocks; nothing but what people are shown rests on them. */
+const SKEW_MS = 800;
 
 /** The log as one instance reaches it: slow, and at times without an answer. What a dead instance asked may still happen. */
 class RemoteLog extends LogStore {
@@ -137,16 +151,17 @@ export class Instance {
     log: MemoryLog,
     private readonly time: VirtualTime,
     chance: Chance,
-    faults: Faults,
-    options: { newId(): string; publish(rows: LogRow[]): void; isLeaseValid(partition: number): boolean },
+    private readonly faults: Faults,
+    private readonly options: Surroundings,
   ) {
+    const skewMs = chance.below(SKEW_MS);
     const store = new RemoteLog(log, this, time, chance, faults);
-    this.owner = new LogOwner({
+    this.owner = new options.Owner({
       store,
       loader: new Loader(store),
       clock: {
         monotonic: () => time.now,
-        now: () => new Date(1_800_000_000_000 + time.now).toISOString(),
+        now: () => new Date(1_800_000_000_000 + time.now + skewMs).toISOString(),
         sleep: (ms) => time.sleep(ms),
       },
       newId: options.newId,
@@ -171,9 +186,18 @@ export class Instance {
     data: CommandData<CommandName>,
     partition: number,
     term: number,
+    timeLeftMs: number,
   ): Promise<object> {
     await this.awake();
     if (!this.terms.has(partition)) throw new Moved();
-    return this.owner.submit(name, data, { partition, term, expiresAt: this.time.now + 1_000 });
+    const expiresAt = this.time.now + timeLeftMs;
+    this.options.arrived(name, data, expiresAt);
+    try {
+      return await this.owner.submit(name, data, { partition, term, expiresAt });
+    } catch (error) {
+      const isLate = error instanceof ParleyError && error.message === 'The command waited too long.';
+      if (isLate) this.faults.happened('expired');
+      throw error;
+    }
   }
 }

@@ -1,6 +1,7 @@
 import type { LogEvent } from '@parley/contracts';
 import { partitionOf } from '@parley/contracts';
 import type { LogRow } from '../../log/log.store';
+import { LogOwner } from '../../log/owner';
 import { Reader, View } from './audience';
 import { Authority } from './authority';
 import { type Faults, Instance } from './instance';
@@ -14,7 +15,11 @@ export interface Run {
   view: View;
   readers: Reader[];
   /** What happened, to tell an eventful run from a quiet one. */
-  counts: { crashes: number; freezes: number; rows: number; tears: number; unprojected: number };
+  counts: Record<'crashes' | 'expired' | 'freezes' | 'rows' | 'tears' | 'unprojected', number>;
+  /** Of each message, by `conversation/sender/clientMessageId`: when it arrived, and until when its asker waited. */
+  asked: Map<string, { at: number; until: number }[]>;
+  /** When each id was given away, which is when its message was decided. */
+  decidedAt: Map<string, number>;
 }
 
 const OPERATIONS = 14;
@@ -27,7 +32,7 @@ function logOf(seed: number): MemoryLog {
 }
 
 /** One seeded life of a small system: senders, owners that crash and freeze, a log, a lossy network, a view, readers. */
-export async function run(seed: number, log = logOf(seed)): Promise<Run> {
+export async function run(seed: number, log = logOf(seed), Owner = LogOwner): Promise<Run> {
   const chance = new Chance(seed);
   const time = new VirtualTime();
   let ids = 0;
@@ -37,7 +42,9 @@ export async function run(seed: number, log = logOf(seed)): Promise<Run> {
   const partitions = [...new Set(conversations.map(partitionOf))];
   let isCalm = false;
   const loss = () => (isCalm ? 0 : 0.08);
-  const counts = { crashes: 0, freezes: 0, rows: 0, tears: 0, unprojected: 0 };
+  const counts = { crashes: 0, expired: 0, freezes: 0, rows: 0, tears: 0, unprojected: 0 };
+  const asked: Run['asked'] = new Map();
+  const decidedAt: Run['decidedAt'] = new Map();
   const faults: Faults = {
     unknown: 0.06,
     readFails: 0.05,
@@ -69,8 +76,18 @@ export async function run(seed: number, log = logOf(seed)): Promise<Run> {
   const authority = new Authority(time, chance, partitions, () => instances);
   const spawn = () => {
     const instance: Instance = new Instance(`i${instances.length}`, log, time, chance, faults, {
-      newId: () => newId(),
+      Owner,
+      newId: () => {
+        const id = newId();
+        decidedAt.set(id, time.now);
+        return id;
+      },
       publish,
+      arrived: (_, data, until) => {
+        if (!('clientMessageId' in data)) return;
+        const key = `${data.conversationId}/${data.actorId}/${data.clientMessageId}`;
+        asked.set(key, [...(asked.get(key) ?? []), { at: time.now, until }]);
+      },
       isLeaseValid: (partition) => authority.isValid(instance, partition),
     });
     instances.push(instance);
@@ -123,7 +140,7 @@ export async function run(seed: number, log = logOf(seed)): Promise<Run> {
   await time.runUntil(() => time.now > settledAt && isCaughtUp(), LIMIT_MS);
   await log.catchUp(partitions);
   for (const reader of readers) for (const id of conversations) reader.catchUp(id, true);
-  return { log, senders, view, readers, counts };
+  return { log, senders, view, readers, counts, asked, decidedAt };
 }
 
 /** A conversation with everybody in it, whatever it takes. */
@@ -152,7 +169,7 @@ async function create(
     isAsking = true;
     try {
       await Promise.race([
-        owner.instance.submit('conversation.create', data, partition, owner.term),
+        owner.instance.submit('conversation.create', data, partition, owner.term, 2000),
         time.sleep(2000).then(() => Promise.reject(new Error('late'))),
       ]);
       isThere = true;

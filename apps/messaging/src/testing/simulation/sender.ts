@@ -15,12 +15,17 @@ interface Operation {
   data: CommandData<CommandName>;
 }
 
+/** How many messages are sent in a row, none waiting for the answer to the one before. */
+const IN_A_ROW = 3;
+
 /** Bodies that leave a command as JSON does. */
 const SEND = { format: 'plain' as const, mentions: [], attachments: [] };
 
 /** Somebody who writes through a lossy network, and repeats what got no final answer, as every client does. */
 export class Sender {
   readonly acked: Acked[] = [];
+  /** Of each row of messages those that were accepted at first sending, in the order of sending. */
+  readonly rows: Message[][] = [];
   isDone = false;
   private count = 0;
 
@@ -37,7 +42,8 @@ export class Sender {
   async write(operations: number): Promise<void> {
     for (let i = 0; i < operations; i++) {
       await this.time.sleep(this.chance.below(80));
-      await this.persist(this.choose());
+      if (this.chance.is(0.9)) await this.persist(this.choose());
+      else await this.persistInARow();
     }
     this.isDone = true;
   }
@@ -46,13 +52,50 @@ export class Sender {
   private async persist({ name, data }: Operation): Promise<void> {
     for (;;) {
       const outcome = await this.attempt(name, data);
-      if (outcome === undefined) {
-        await this.time.sleep(20 + this.chance.below(200));
+      if (outcome !== undefined) return this.note({ name, data }, outcome);
+      await this.time.sleep(20 + this.chance.below(200));
+    }
+  }
+
+  /** Several messages to one conversation, in order over one line; then what was not answered for good, one by one. */
+  private async persistInARow(): Promise<void> {
+    const conversationId = this.chance.pick(this.conversations);
+    const operations = Array.from({ length: IN_A_ROW }, () => this.message(conversationId));
+    const outcomes = await this.attemptInARow(operations, partitionOf(conversationId));
+    const first = outcomes.filter((outcome) => outcome !== undefined && 'message' in outcome);
+    this.rows.push(first.map((reply) => (reply as { message: Message }).message));
+    for (const [i, operation] of operations.entries()) {
+      const outcome = outcomes[i];
+      if (outcome === undefined) await this.persist(operation);
+      else this.note(operation, outcome);
+    }
+  }
+
+  private note({ name, data }: Operation, outcome: object): void {
+    if (!(outcome instanceof ParleyError)) this.acked.push({ name, data, reply: outcome });
+  }
+
+  private async attemptInARow(operations: Operation[], partition: number): Promise<(object | undefined)[]> {
+    const owner = this.authority.holder(partition);
+    await this.time.sleep(this.chance.below(15));
+    const outcomes: Promise<object | undefined>[] = [];
+    for (const { name, data } of operations) {
+      if (!owner || this.chance.is(this.loss())) {
+        outcomes.push(Promise.resolve(undefined));
         continue;
       }
-      if (!(outcome instanceof ParleyError)) this.acked.push({ name, data, reply: outcome });
-      return;
+      const timeLeftMs = this.timeLeftMs();
+      outcomes.push(
+        this.outcome(owner.instance.submit(name, data, partition, owner.term, timeLeftMs), timeLeftMs),
+      );
+      await this.time.sleep(this.chance.below(4));
     }
+    return Promise.all(outcomes);
+  }
+
+  /** How long the asker of one attempt waits: now and then hardly longer than the owner needs, or not even that. */
+  private timeLeftMs(): number {
+    return this.chance.is(0.2) ? 190 + this.chance.below(40) : 250 + this.chance.below(1750);
   }
 
   /** The reply, a final refusal, or undefined when nobody knows. */
@@ -62,14 +105,19 @@ export class Sender {
     if (!owner || this.chance.is(this.loss())) return undefined;
     await this.time.sleep(this.chance.below(15));
     const copies = this.chance.is(this.loss()) ? 2 : 1;
+    const timeLeftMs = this.timeLeftMs();
     const replies = Array.from({ length: copies }, async (_, i) => {
       if (i > 0) await this.time.sleep(this.chance.below(300));
-      return owner.instance.submit(name, data, partition, owner.term);
+      return owner.instance.submit(name, data, partition, owner.term, timeLeftMs);
     });
     for (const reply of replies) reply.catch(() => undefined);
-    const late = this.time.sleep(2000).then(() => undefined);
+    return this.outcome(this.chance.pick(replies), timeLeftMs);
+  }
+
+  private async outcome(answer: Promise<object>, timeLeftMs: number): Promise<object | undefined> {
+    const late = this.time.sleep(timeLeftMs).then(() => undefined);
     try {
-      const reply = await Promise.race([this.chance.pick(replies), late]);
+      const reply = await Promise.race([answer, late]);
       return this.chance.is(this.loss()) ? undefined : reply;
     } catch (error) {
       if (error instanceof Moved) return undefined;
@@ -104,7 +152,12 @@ export class Sender {
     if (dice < 0.34) {
       return { name: 'conversation.update', data: { ...target, change: { title: `title ${this.count++}` } } };
     }
+    return this.message(conversationId);
+  }
+
+  private message(conversationId: string): Operation {
     const clientMessageId = `${this.userId.slice(-2)}-${this.count++}`;
+    const target = { conversationId, actorId: this.userId };
     return { name: 'message.send', data: { ...target, ...SEND, clientMessageId, body: clientMessageId } };
   }
 }

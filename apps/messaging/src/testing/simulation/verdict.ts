@@ -7,7 +7,15 @@ import type { Run } from './run';
 
 /** Everything that a run broke, in words; empty when every promise was kept. */
 export function verdict(run: Run): string[] {
-  return [...positions(run), ...counters(run), ...acknowledged(run), ...convergence(run), ...projected(run)];
+  return [
+    ...positions(run),
+    ...counters(run),
+    ...acknowledged(run),
+    ...ordered(run),
+    ...inTime(run),
+    ...convergence(run),
+    ...projected(run),
+  ];
 }
 
 function sorted(rows: Map<number, LogRow> | undefined): LogRow[] {
@@ -79,6 +87,28 @@ function acknowledged({ log, senders }: Run): string[] {
     if (first?.kind !== 'message.created' || first.message.clientMessageId !== clientMessageId) {
       found.push(`${clientMessageId} was acknowledged with another message`);
     } else if (first.message.body !== body) found.push(`${clientMessageId} was stored with another body`);
+  }
+  return found;
+}
+
+/** Messages of one sender in a row, accepted at first sending, are numbered in the order of sending. */
+function ordered({ senders }: Run): string[] {
+  return senders
+    .flatMap(({ rows }) => rows)
+    .map((row) => row.map(({ number }) => number))
+    .filter((numbers) => numbers.some((number, i) => i > 0 && number <= numbers[i - 1]!))
+    .map((numbers) => `sent in a row, numbered ${numbers.join()}`);
+}
+
+/** No message was decided before it was asked for, or when nobody waited any more: its sender may have thought better of it. */
+function inTime({ log, asked, decidedAt }: Run): string[] {
+  const found: string[] = [];
+  for (const row of [...log.rows.values()].flatMap(sorted)) {
+    if (row.clientMessageId === null) continue;
+    const key = `${row.conversationId}/${row.senderId}/${row.clientMessageId}`;
+    const decided = decidedAt.get(row.messageId!)!;
+    if (!asked.get(key)?.some(({ at, until }) => at <= decided && decided < until))
+      found.push(`${key} was decided at ${decided}, when nobody asked`);
   }
   return found;
 }
