@@ -67,11 +67,15 @@ async function build() {
   );
 }
 
-/** Makes the certificates of a run directory, where they are missing, and the environment in which Node trusts them. */
-export async function trustOwnAuthority(runDir) {
+/**
+ * With `--tls` among the arguments: makes the certificates of a run directory, where they are missing. Returns the
+ * environment in which a program trusts them, for Node reads whom it trusts once, at its start.
+ */
+export async function trustOwnAuthority(args, runDir = join(workspace, '.local')) {
+  if (!args.includes('--tls')) return {};
   const folder = join(runDir, 'certificates');
-  const args = ['docker/certificates.mjs', folder];
-  succeed(`node ${args.join(' ')}`, await launchNode(args, { cwd: workspace }));
+  const command = ['docker/certificates.mjs', folder];
+  succeed(`node ${command.join(' ')}`, await launchNode(command, { cwd: workspace }));
   return { NODE_EXTRA_CA_CERTS: join(folder, 'ca.pem') };
 }
 

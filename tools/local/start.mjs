@@ -5,7 +5,6 @@ import { become, prepare, trustOwnAuthority, workspace } from './prepare.mjs';
 await prepare();
 const runDir = process.env.PARLEY_RUN_DIR ?? join(workspace, '.local');
 const args = process.argv.slice(2);
-// Node reads whom it trusts once, at its start.
-const trust = args.includes('--tls') ? await trustOwnAuthority(runDir) : {};
+const trust = await trustOwnAuthority(args, runDir);
 // The variable is also the mark by which a later start knows this process (see src/process/process-table.ts).
 await become('tools/local/dist/start/main.js', args, { PARLEY_RUN_DIR: runDir, ...trust });

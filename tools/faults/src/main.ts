@@ -1,4 +1,4 @@
-import { instancesOf, startSystem, storeOf, type System } from '@parley/tool-load';
+import { conditionsOf, instancesOf, startSystem, type System } from '@parley/tool-load';
 import { runCommand, unlessInterrupted } from '@parley/tool-local';
 import { WORKSPACE, buildOf } from './fault/former-build';
 import { type Plant, plantBug, plantedKind } from './fault/plant';
@@ -28,6 +28,7 @@ async function main(interrupted: AbortSignal): Promise<void> {
     scale: options.scale,
     gateways: options.balanced ? 2 : 1,
     store: options.store,
+    tls: options.tls,
     isTemporary: !options.keep,
     signal: interrupted,
     say,
@@ -38,7 +39,7 @@ async function main(interrupted: AbortSignal): Promise<void> {
       interrupted,
       runAll(options, system, supervisor, formerWorkspace),
     );
-    process.stdout.write(`\nMessages are kept in ${storeOf(system)}\n${report(outcomes)}\n`);
+    process.stdout.write(`\n${conditionsOf(system)}\n${report(outcomes)}\n`);
     process.exitCode = (options.plant ? wasFound(options.plant, outcomes) : outcomes.every(isGood)) ? 0 : 1;
   } finally {
     say('Stopping');

@@ -32,6 +32,11 @@ describe('parseOptions', () => {
     expect(() => parseOptions(['--only', 'upgrade'])).toThrow('--only');
   });
 
+  it('encrypts what it is told to', () => {
+    expect(parseOptions([])?.tls).toBe(false);
+    expect(parseOptions(['--tls', '--store', 'mongodb'])).toMatchObject({ tls: true, store: 'mongodb' });
+  });
+
   it.each([
     ['--only', 'earthquake'],
     ['--only', 'kill-mongodb'],

@@ -15,6 +15,8 @@ export interface FaultOptions {
   from?: string;
   scale: Scale;
   store: MessageStore;
+  /** Encrypted connections, to the gateway and to the servers. */
+  tls: boolean;
   seed: number;
   plant?: Plant;
   keep: boolean;
@@ -34,6 +36,7 @@ export const USAGE = `npm run faults -- [options]
   --pace MS         between two actions of each of the 24 people, on average (default ${PACE_MS}; with FerretDB ${FERRETDB_PACE_MS})
   --scale APP=N,…   instances (default ${SCALE})
   --store NAME      where messages are kept: postgresql (default) or mongodb
+  --tls             HTTPS at the gateway, and encrypted connections to the servers
   --seed N          of the course of the load (default: another one each time)
   --plant BUG       damage something, in PostgreSQL (${plants.join(', ')}), and demand that the check finds it
   --keep            leave the temporary directory with data and logs in place`;
@@ -57,6 +60,7 @@ export function parseOptions(args: string[]): FaultOptions | undefined {
     ...(values.pace === undefined ? {} : { paceMs: number(values.pace, '--pace') }),
     scale: parseScale(values.scale),
     store,
+    tls: values.tls,
     seed: values.seed === undefined ? Date.now() % 1_000_000 : number(values.seed, '--seed'),
     ...(plant ? { plant } : {}),
     keep: values.keep,
@@ -70,6 +74,7 @@ function read(args: string[]) {
     pace: { type: 'string' },
     scale: { type: 'string', default: SCALE },
     store: { type: 'string', default: 'postgresql' },
+    tls: { type: 'boolean', default: false },
     seed: { type: 'string' },
     plant: { type: 'string' },
     from: { type: 'string' },

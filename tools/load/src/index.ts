@@ -4,7 +4,7 @@ export { Inspector } from './measure/inspector';
 export { readLags } from './measure/lag';
 export { Talker } from './scenario/talker';
 export { nowUs, Tally } from './scenario/tally';
-export { instancesOf, pidsOf, startSystem, storeOf, type System, type SystemOptions } from './system';
+export { conditionsOf, instancesOf, pidsOf, startSystem, type System, type SystemOptions } from './system';
 export { RawSocket, type RawSocketHandler } from './wire/raw-socket';
 export { HttpError, mapBounded, requestJson } from './world/http';
 export { type Circle, circlesOf, createCircle } from './world/conversations';

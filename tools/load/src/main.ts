@@ -6,7 +6,7 @@ import { type BenchOptions, parseOptions, USAGE } from './options';
 import { report } from './report/report';
 import { table } from './report/table';
 import { runScenario, type ScenarioResult, type Target } from './scenario/run';
-import { pidsOf, startSystem, storeOf, type System } from './system';
+import { conditionsOf, pidsOf, startSystem, type System } from './system';
 import { registerPeople } from './world/people';
 import { AccessTokens } from './world/tokens';
 
@@ -27,6 +27,7 @@ async function main(interrupted: AbortSignal): Promise<void> {
     name: 'bench',
     scale: options.scale,
     store: options.store,
+    tls: options.tls,
     isTemporary: !options.keep,
     signal: interrupted,
     say,
@@ -36,9 +37,7 @@ async function main(interrupted: AbortSignal): Promise<void> {
   });
   try {
     const results = await unlessInterrupted(interrupted, runAll(options, system, inspectPort));
-    process.stdout.write(
-      `\nMessages are kept in ${storeOf(system)}\n${report(results, options.scenarios)}\n`,
-    );
+    process.stdout.write(`\n${conditionsOf(system)}\n${report(results, options.scenarios)}\n`);
     if (options.json) writeFileSync(options.json, `${JSON.stringify(results, null, 2)}\n`);
     if (results.some(({ violations }) => violations.length > 0)) process.exitCode = 1;
   } finally {

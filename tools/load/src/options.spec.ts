@@ -16,6 +16,7 @@ describe('parseOptions', () => {
       durationMs: 15_000,
       warmUpMs: 5_000,
       store: 'postgresql',
+      tls: false,
       keep: false,
     });
   });
@@ -30,6 +31,7 @@ describe('parseOptions', () => {
       '--profile',
       'realtime',
       '--store=mongodb',
+      '--tls',
     ];
     const options = parseOptions([...args, '--scale', 'realtime=2,messaging=3']);
     expect(options).toMatchObject({
@@ -37,6 +39,7 @@ describe('parseOptions', () => {
       users: 8,
       profile: 'realtime',
       store: 'mongodb',
+      tls: true,
       scale: { realtime: 2, messaging: 3 },
     });
     expect(options?.scenarios).toHaveLength(1);

@@ -20,6 +20,7 @@ export interface BenchOptions {
   warmUpMs: number;
   scale: Scale;
   store: MessageStore;
+  tls: boolean;
   /** Write the results there too, as JSON. */
   json?: string;
   /** Profile this app during each measured window. */
@@ -35,6 +36,7 @@ export const USAGE = `npm run bench -- [options]
   --warm-up S        seconds before that (default 5)
   --scale APP=N,…    several instances of an app
   --store NAME       where messages are kept: postgresql (default) or mongodb
+  --tls              HTTPS at the gateway, and encrypted connections to the servers
   --json FILE        write the results there too
   --profile APP      show where the CPU time of this app goes
   --keep             leave the temporary directory with data, logs and profiles in place`;
@@ -53,6 +55,7 @@ export function parseOptions(args: string[]): BenchOptions | undefined {
     warmUpMs: count(values['warm-up'], '--warm-up', 0) * 1000,
     scale: parseScale(values.scale),
     store: parseStore(values.store),
+    tls: values.tls,
     ...(values.json ? { json: values.json } : {}),
     ...(values.profile ? { profile: oneOf(values.profile, APPS, (one) => one, '--profile') } : {}),
     keep: values.keep,
@@ -68,6 +71,7 @@ function read(args: string[]) {
     'warm-up': { type: 'string', default: '5' },
     scale: { type: 'string', default: '' },
     store: { type: 'string', default: 'postgresql' },
+    tls: { type: 'boolean', default: false },
     json: { type: 'string' },
     profile: { type: 'string' },
     keep: { type: 'boolean', default: false },

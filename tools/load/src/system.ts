@@ -3,11 +3,13 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import {
   type AppName,
+  certificatePaths,
   type GivenServers,
   givenServers,
   hold,
   type Instance,
   letGo,
+  LocalError,
   type MessageStore,
   type Scale,
   type Stack,
@@ -16,6 +18,8 @@ import {
 } from '@parley/tool-local';
 
 const WORKSPACE = resolve(__dirname, '../../..');
+/** Where the launcher has made them, and had Node trust their authority: see `trustOwnAuthority`. */
+const CERTIFICATES = join(WORKSPACE, '.local', 'certificates');
 
 export interface SystemOptions {
   /** Begins the name of the temporary directory. */
@@ -25,6 +29,8 @@ export interface SystemOptions {
   gateways?: number;
   /** Where messages are kept; postgresql where nothing is said. */
   store?: MessageStore;
+  /** Whether every connection but those behind the gateway is encrypted. */
+  tls?: boolean;
   /** Another build to take the apps from. */
   appsWorkspace?: string;
   env?: Record<string, string>;
@@ -59,12 +65,17 @@ const WIDE_LIMITS = {
   },
 };
 
+/** Nothing that is not encrypted may go unnoticed. */
+const TLS_ENVIRONMENT = { TLS_REQUIRED: 'true' };
+
 /**
  * Starts a whole deployment of its own under a temporary directory: servers with every durability setting on, all apps,
  * the gateway. Only the per-user and per-address limits are widened.
+ * @throws LocalError with `tls` where this process does not trust our authority
  * @throws the reason of `signal` once that is aborted; what had started is stopped before.
  */
 export async function startSystem(options: SystemOptions): Promise<System> {
+  if (options.tls) requireTrust();
   const dir = mkdtempSync(join(tmpdir(), `parley-${options.name}-`));
   // PostgreSQL runs under another account where we are root, and must reach its data.
   chmodSync(dir, 0o755);
@@ -83,7 +94,8 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       ...(options.scale ? { scale: options.scale } : {}),
       ...(options.appsWorkspace ? { appsWorkspace: options.appsWorkspace } : {}),
       ...(options.gateways ? { gateways: options.gateways } : {}),
-      env: { ...WIDE_LIMITS.apps, ...options.env },
+      ...(options.tls ? { certificates: CERTIFICATES } : {}),
+      env: { ...WIDE_LIMITS.apps, ...(options.tls ? TLS_ENVIRONMENT : {}), ...options.env },
       ...(options.envOf ? { envOf: options.envOf } : {}),
       ...(options.prometheus ? { prometheus: options.prometheus } : {}),
       servers: {
@@ -105,6 +117,13 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   }
 }
 
+/** Clients in this process meet the gateway as any client does, by whom Node trusts. */
+function requireTrust(): void {
+  const { ca } = certificatePaths(CERTIFICATES, 'gateway');
+  if (process.env['NODE_EXTRA_CA_CERTS'] === ca) return;
+  throw new LocalError(`Node was not told to trust ${ca}.`, 'Start it by npm run, which does so with --tls.');
+}
+
 /** Every process that serves: apps, gateways, and the load balancer where there is one. */
 export function instancesOf({ apps, gateways, loadBalancer }: Stack): Instance[] {
   return [...apps.instances, ...gateways, ...(loadBalancer ? [loadBalancer] : [])];
@@ -113,13 +132,24 @@ export function instancesOf({ apps, gateways, loadBalancer }: Stack): Instance[]
 /** What runs already is left alone, but for a MongoDB, which cannot be started everywhere. */
 function mongoOnly(env: NodeJS.ProcessEnv): GivenServers {
   const { mongodbUrl, tls } = givenServers(env);
-  return { ...(mongodbUrl ? { mongodbUrl } : {}), ...(tls ? { tls } : {}) };
+  if (mongodbUrl === undefined) return {};
+  if (!tls) return { mongodbUrl };
+  // For it alone: the other servers are ours, and so is their authority.
+  const files = Object.entries(tls.environment).map(([name, file]) => [
+    name.replace(/^TLS_/, 'MONGODB_'),
+    file,
+  ]);
+  return {
+    mongodbUrl,
+    tls: { paths: tls.paths, environment: Object.fromEntries(files) as Record<string, string> },
+  };
 }
 
-/** The store as reports name it. */
-export function storeOf({ servers: { mongodb } }: Stack): string {
-  if (!mongodb) return 'PostgreSQL';
-  return mongodb.kind === 'ferretdb' ? 'FerretDB over PostgreSQL, in place of MongoDB' : 'MongoDB';
+/** How the system was started, as reports begin. */
+export function conditionsOf({ servers: { mongodb, tls } }: Stack): string {
+  const ferret = mongodb?.kind === 'ferretdb' ? 'FerretDB over PostgreSQL, in place of MongoDB' : 'MongoDB';
+  const store = mongodb ? ferret : 'PostgreSQL';
+  return `Messages are kept in ${store}${tls ? '; connections are encrypted' : ''}`;
 }
 
 /** The ids of all server processes, by the name under which their cost is reported. */

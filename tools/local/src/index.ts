@@ -19,6 +19,7 @@ export {
   tlsEnvironment,
   tlsOptions,
 } from './servers/certificates';
+export { brokerOf, databaseOf, redisOf } from './servers/clients';
 export { requireBinaries } from './servers/install';
 export { type GivenServers, givenServers } from './servers/given';
 export { findMongo, type MongoSource, NO_MONGO } from './servers/mongodb/source';

@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Instance, MessageStore, Server, ServerName } from '@parley/tool-local';
+import { type Instance, type MessageStore, redisOf, type Server, type ServerName } from '@parley/tool-local';
 import type { System } from '@parley/tool-load';
-import Redis from 'ioredis';
 import { joining, rolling, upgraded } from './instances';
 
 const OUTAGE_MS = 10_000;
@@ -91,7 +90,7 @@ const nothing: Fault = { name: 'nothing', demands: { refusedMsMax: 0 }, strike: 
 const flushed: Fault = {
   name: 'flush redis',
   async strike(system) {
-    const redis = new Redis(system.servers.redis.url);
+    const redis = redisOf(system.servers);
     try {
       await redis.flushall();
     } finally {

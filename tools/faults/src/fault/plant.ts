@@ -1,8 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { System } from '@parley/tool-load';
 import { exchanges } from '@parley/contracts';
-import { connect } from 'amqplib';
-import { Client } from 'pg';
+import { brokerOf, databaseOf } from '@parley/tool-local';
 import type { Observations, ViolationKind } from '../checker/observations';
 import type { Demands, Fault } from './faults';
 
@@ -84,7 +83,7 @@ const SEIZE = `
   where partition < 40`;
 
 async function change(system: System, plant: Plant, text: string, values: unknown[]): Promise<void> {
-  const client = new Client({ connectionString: system.servers.postgres.url });
+  const client = databaseOf(system.servers);
   await client.connect();
   try {
     const { rowCount } = await client.query(text, values);
@@ -118,12 +117,12 @@ async function freezeOwners({ apps }: System): Promise<void> {
 
 /** Says to every realtime node, as presence would, that some who are connected are gone. */
 async function tellLies({ servers, apps }: System): Promise<void> {
-  const client = new Client({ connectionString: servers.postgres.url });
+  const client = databaseOf(servers);
   await client.connect();
   const { rows } = await client.query<{ id: string }>('select id from auth.users order by id limit 5');
   await client.end();
   if (apps.of('realtime').length === 0) throw new Error('There was nobody to tell.');
-  const connection = await connect(servers.rabbitmq.url);
+  const connection = await brokerOf(servers);
   const channel = await connection.createConfirmChannel();
   const items = rows.map(({ id }) => ({ userId: id, status: 'offline', lastSeenAt: null }));
   channel.publish(exchanges.presence.name, '', Buffer.from(JSON.stringify(items)));

@@ -69,7 +69,7 @@ export async function runRound(fault: Fault, stage: Stage): Promise<Outcome> {
 
   for (const instance of instancesOf(stage.system))
     if (!(await until(() => instance.isReady(), RECOVERY_MS))) trouble.push(`${instance.name} is not ready.`);
-  const log = await readWholeLog(stage.system.servers.rabbitmq.url);
+  const log = await readWholeLog(stage.system.servers);
   const logs = readLog(log);
   await until(() => whatIsBehind(world, logs) === undefined, SYNC_MS);
   const behind = whatIsBehind(world, logs);

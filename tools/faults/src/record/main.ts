@@ -54,7 +54,7 @@ async function record(
   from: string | undefined,
   say: (line: string) => void,
 ): Promise<void> {
-  const { heard, stop } = await tap(system.servers.rabbitmq);
+  const { heard, stop } = await tap(system.servers);
   const world = await createWorld(system);
   const load = new Load(world, system.gateway.url, 1);
   const place = world.places.find(({ guest }) => guest);

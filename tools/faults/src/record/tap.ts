@@ -1,6 +1,5 @@
 import { controlKeys, type EnvelopeKind, exchanges } from '@parley/contracts';
-import type { RabbitServer } from '@parley/tool-local';
-import { connect } from 'amqplib';
+import { brokerOf, type RabbitServer, type Servers } from '@parley/tool-local';
 
 /** One message as it went over the broker. */
 export interface Recorded {
@@ -22,9 +21,9 @@ export interface Tap {
 }
 
 /** Hears everything that is published. */
-export async function tap(server: RabbitServer): Promise<Tap> {
+export async function tap(servers: Servers): Promise<Tap> {
   const heard: Recorded[] = [];
-  const connection = await connect(server.url);
+  const connection = await brokerOf(servers);
   const channel = await connection.createChannel();
   const { queue } = await channel.assertQueue('', { exclusive: true });
   await channel.bindQueue(queue, FIREHOSE, 'publish.#');
@@ -42,9 +41,9 @@ export async function tap(server: RabbitServer): Promise<Tap> {
     },
     { noAck: true },
   );
-  await trace(server, true);
+  await trace(servers.rabbitmq, true);
   const stop = async () => {
-    await trace(server, false);
+    await trace(servers.rabbitmq, false);
     await connection.close();
   };
   return { heard, stop };

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type LogEvent, PARTITIONS } from '@parley/contracts';
 import { Broker, ControlInbox, PageSize, Requester } from '@parley/broker';
+import { type Servers, tlsOptions } from '@parley/tool-local';
 import type { LogRow } from '../checker/observations';
 import { subjectDigest } from '../client/person';
 
@@ -11,10 +12,11 @@ const PAUSE_MS = 250;
 const QUIET = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** Reads the whole log as messaging replays it to any consumer, so it works with every store. */
-export async function readWholeLog(amqpUrl: string): Promise<LogRow[]> {
+export async function readWholeLog({ rabbitmq, tls }: Servers): Promise<LogRow[]> {
   // It asks as history would, but never says that it is there, so no lane is given to it.
   const broker = new Broker({
-    url: amqpUrl,
+    url: rabbitmq.url,
+    ...(tls && { tls: tlsOptions(tls) }),
     service: 'history',
     instanceId: `faults-${process.pid}`,
     logger: QUIET,

@@ -1,6 +1,6 @@
 import type { System } from '@parley/tool-load';
 import { LANES, PARTITIONS } from '@parley/contracts';
-import { Client } from 'pg';
+import { databaseOf } from '@parley/tool-local';
 
 /** How a service's instances share what there is to take: partitions, or lanes of events. */
 export interface Shares {
@@ -23,7 +23,7 @@ const LANE_GAUGES = {
 export async function readShares(system: System): Promise<Shares[]> {
   const running = (app: 'messaging' | keyof typeof LANE_GAUGES) =>
     system.apps.of(app).filter(({ pid }) => pid !== undefined);
-  const partitions = await partitionsByOwner(system.servers.postgres.url);
+  const partitions = await partitionsByOwner(system);
   const shares = [
     { service: 'messaging', total: PARTITIONS, instances: running('messaging').length, parts: partitions },
   ];
@@ -48,8 +48,8 @@ export function unevenness({ total, instances, parts }: Shares): string | undefi
     : undefined;
 }
 
-async function partitionsByOwner(databaseUrl: string): Promise<number[]> {
-  const client = new Client({ connectionString: databaseUrl });
+async function partitionsByOwner({ servers }: System): Promise<number[]> {
+  const client = databaseOf(servers);
   await client.connect();
   try {
     const { rows } = await client.query<{ part: string }>(

@@ -1,7 +1,14 @@
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server as HttpServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { SOCKET_PATH } from '@parley/contracts';
+import { certificatePaths, makeCertificates } from '@parley/tool-local';
 import { Server } from 'socket.io';
 import { RawSocket, type RawSocketHandler } from './raw-socket';
 
@@ -117,5 +124,51 @@ describe('RawSocket against a stock Socket.IO server', () => {
     io.on('connection', (socket) => socket.disconnect(true));
     await RawSocket.open({ url, accessToken: 'good', handler });
     expect(await handler.closed).toMatch(/server/);
+  });
+});
+
+describe('RawSocket against a Socket.IO server with TLS', () => {
+  const WORKSPACE = resolve(__dirname, '../../../..');
+  const folder = mkdtempSync(join(tmpdir(), 'parley-raw-socket-'));
+  const { ca, cert, key } = certificatePaths(folder, 'gateway');
+  const big = 'x'.repeat(1_000_000);
+  let io: Server;
+  let url: string;
+
+  beforeAll(async () => {
+    await makeCertificates(WORKSPACE, folder, ['--names', 'gateway']);
+    const https = createTlsServer({ cert: readFileSync(cert), key: readFileSync(key) });
+    io = new Server(https, { path: SOCKET_PATH, transports: ['websocket'] });
+    io.on('connection', (socket) => socket.emit('message:created', { big }));
+    https.listen(0, '127.0.0.1');
+    await once(https, 'listening');
+    url = `https://localhost:${(https.address() as AddressInfo).port}`;
+  });
+
+  afterAll(async () => {
+    await io.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  it('refuses an authority that Node does not trust', async () => {
+    await expect(RawSocket.open({ url, accessToken: 'good', handler: recorder() })).rejects.toThrow(
+      'certificate',
+    );
+  });
+
+  it('gets what is larger than one record and one read, where Node trusts it', async () => {
+    // Node reads whom it trusts at its start.
+    const program = `const { RawSocket } = require(${JSON.stringify(join(WORKSPACE, 'tools/load/dist/index.js'))});
+      const onEvent = (buffer, start, end) => {
+        process.stdout.write(buffer.toString('utf8', start, end), () => process.exit());
+      };
+      const handler = { onEvent, onClose: (reason) => console.error(reason) };
+      void RawSocket.open({ url: process.argv[1], accessToken: 'good', handler });`;
+    const env = { PATH: process.env['PATH'], NODE_EXTRA_CA_CERTS: ca };
+    const { stdout } = await promisify(execFile)(process.execPath, ['-e', program, url], {
+      env,
+      maxBuffer: 2 * big.length,
+    });
+    expect(stdout).toBe(JSON.stringify(['message:created', { big }]));
   });
 });

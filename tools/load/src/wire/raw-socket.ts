@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { connect, type Socket } from 'node:net';
+import { connect, type Socket, type TcpNetConnectOpts } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { SOCKET_PATH } from '@parley/contracts';
 import { clientFrame, FrameReader, opcodes } from './frame';
 import { readNumber, skipDigits } from './packet';
@@ -22,15 +23,15 @@ export interface RawSocketHandler {
 }
 
 export interface RawSocketOptions {
-  /** Base address of realtime or of the gateway, e.g. http://127.0.0.1:8000. */
+  /** Base address of realtime or of the gateway, e.g. http://127.0.0.1:8000; https is for those whom Node trusts. */
   url: string;
   accessToken: string;
   handler: RawSocketHandler;
 }
 
 /**
- * All sockets read into the same memory: libuv allocates, reads and calls back for one socket before it turns to the
- * next, and frames are handled within that call.
+ * All sockets read into the same memory: Node allocates, reads and calls back for one socket before it turns to the
+ * next, encrypted or not, and frames are handled within that call.
  */
 const sharedBuffer = Buffer.allocUnsafeSlow(256 * 1024);
 
@@ -45,7 +46,7 @@ export class RawSocket {
   );
   private closed = false;
   /** What the server has not done yet. */
-  private awaited = 'TCP';
+  private awaited = 'the connection';
   private opened!: () => void;
   private failed!: (error: Error) => void;
 
@@ -57,11 +58,10 @@ export class RawSocket {
   /** @throws Error with the server's answer when it refuses the upgrade or the connection. */
   static open({ url, accessToken, handler }: RawSocketOptions): Promise<RawSocket> {
     const { hostname, port, host, protocol } = new URL(url);
-    if (protocol !== 'http:') throw new Error(`The generator speaks http only, not ${protocol}`);
-    const tcp = connect({
+    const isEncrypted = protocol === 'https:';
+    const options: TcpNetConnectOpts = {
       host: hostname,
-      port: Number(port || 80),
-      noDelay: true,
+      port: Number(port || (isEncrypted ? 443 : 80)),
       onread: {
         buffer: sharedBuffer,
         callback: (bytes, buffer) => {
@@ -69,9 +69,11 @@ export class RawSocket {
           return true;
         },
       },
-    });
+    };
+    const tcp = isEncrypted ? connectTls(options) : connect(options);
     const made: RawSocket = new RawSocket(tcp, handler);
-    tcp.on('connect', () => (made.awaited = 'the upgrade'));
+    tcp.setNoDelay();
+    tcp.on(isEncrypted ? 'secureConnect' : 'connect', () => (made.awaited = 'the upgrade'));
     tcp.on('error', (error) => made.end(error.message));
     tcp.on('close', () => made.end('connection closed'));
     tcp.write(upgradeRequest(host, accessToken));

@@ -2,7 +2,7 @@ import { mkdirSync, realpathSync } from 'node:fs';
 import { stopLeftovers } from '../process/leftovers';
 import { keepPort, releasePort } from '../system/ports';
 import { loadState, saveState, secret } from '../system/state';
-import { certificatePaths, tlsEnvironment } from './certificates';
+import { type CertificatePaths, certificatePaths, tlsEnvironment } from './certificates';
 import { requireBinaries } from './install';
 import { type GivenServers, givenServer } from './given';
 import { findMongo } from './mongodb/source';
@@ -23,6 +23,8 @@ export interface Servers {
    * certificates also TLS_CA_FILE and so on.
    */
   readonly environment: ServerEnvironment;
+  /** Whom to trust and what to show, where the private servers take only encrypted connections. */
+  readonly tls?: CertificatePaths;
   /** Stops all that we started; data stays. */
   stop(): Promise<void>;
   /** SIGKILL to all that we started: for data that nobody needs any more. */
@@ -157,17 +159,19 @@ async function prepareServers(dir: string, options: StartServersOptions): Promis
     await Promise.all(managed.map((server) => server[how]()));
     ports.forEach(releasePort);
   };
+  const tls = certificates === undefined ? undefined : certificatePaths(certificates, 'client');
   return {
     postgres,
     redis,
     rabbitmq,
     ...(mongodb && { mongodb }),
+    ...(tls && { tls }),
     environment: {
       DATABASE_URL: postgres.url,
       REDIS_URL: redis.url,
       AMQP_URL: rabbitmq.url,
       ...(mongodb && { MESSAGE_STORE: 'mongodb', MONGODB_URL: mongodb.url }),
-      ...(certificates !== undefined && tlsEnvironment(certificatePaths(certificates, 'client'))),
+      ...(tls && tlsEnvironment(tls)),
       ...given.tls?.environment,
     },
     stop: () => endAll('stop'),
