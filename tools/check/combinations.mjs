@@ -40,7 +40,12 @@ function checkOne(program, files) {
   });
   const found =
     status === 0
-      ? [...ports(JSON.parse(stdout)), ...(files.includes('compose.tls.yml') ? open(JSON.parse(stdout)) : [])]
+      ? [
+          ...ports(JSON.parse(stdout)),
+          ...(files.includes('compose.tls.yml')
+            ? [...open(JSON.parse(stdout)), ...door(JSON.parse(stdout))]
+            : []),
+        ]
       : [stderr.trim()];
   return found.map((text) => `${files.join(' + ')}: ${text}`);
 }
@@ -57,6 +62,24 @@ function ports({ services }) {
       taken.set(port, name);
     }
   return found;
+}
+
+/** Kong sends plain requests away, so whoever stands in front of it has to be open to HTTPS, and be the only one. */
+function door({ services: { kong, 'load-balancer': balancer } }) {
+  if (!balancer) return [];
+  const { environment, ports: published, secrets = [] } = balancer;
+  const shown = environment.TLS_CERTIFICATES;
+  const given = secrets.map(
+    ({ source, target = source }) => `${target.startsWith('/') ? '' : '/run/secrets/'}${target}`,
+  );
+  const isOpen = published.some(({ target }) => environment.TLS_BIND_ADDRESS === `:${target}`);
+  return [
+    ...(isOpen ? [] : ['load-balancer: is not open to HTTPS, to which Kong sends everybody']),
+    ...[shown, `${shown}.key`]
+      .filter((file) => !given.includes(file))
+      .map((file) => `load-balancer: is not given ${file}`),
+    ...(kong.ports?.length ? ['kong: is published beside the load balancer'] : []),
+  ];
 }
 
 /** Whoever speaks to a server, and every server that would still be spoken to in plain. */

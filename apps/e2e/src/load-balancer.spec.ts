@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -7,7 +7,6 @@ import { promisify } from 'node:util';
 import {
   certificatePaths,
   findHaproxy,
-  freePort,
   type LoadBalancer,
   makeCertificates,
   startLoadBalancer,
@@ -105,23 +104,17 @@ withHaproxy('two gateways behind the load balancer', () => {
   ])('tells browsers that came by HTTPS to keep to it: %s', async (_, env, told) => {
     const dir = mkdtempSync(join(tmpdir(), 'parley-tls-'));
     await makeCertificates(WORKSPACE, dir, ['--names', 'gateway']);
-    const [ca, ...both] = Object.values(certificatePaths(dir, 'gateway')).map((path) =>
-      readFileSync(path, 'utf8'),
-    );
-    const file = join(dir, 'both.pem');
-    writeFileSync(file, both.join(''));
-    const port = await freePort();
-    const tls = { TLS_BIND_ADDRESS: `127.0.0.1:${port}`, TLS_CERTIFICATES: file };
+    const ca = readFileSync(certificatePaths(dir, 'gateway').ca, 'utf8');
     const setup = { workspace: WORKSPACE, dir };
-    const encrypted = await startLoadBalancer(setup, system.stack.gateways, { env: { ...tls, ...env } });
+    const encrypted = await startLoadBalancer(setup, system.stack.gateways, { certificates: dir, env });
     try {
       const reply = await eventually(async () => {
-        const answer = await ask(`https://127.0.0.1:${port}/v1/limits`, { ca: ca! });
+        const answer = await ask(`${encrypted.url}/v1/limits`, { ca });
         expect(answer.status).toBe(200);
         return answer;
       });
       expect(reply.headers['strict-transport-security']).toBe(told);
-      const plain = await ask(`${encrypted.url}/v1/limits`);
+      const plain = await ask(`${encrypted.plainUrl}/v1/limits`);
       expect(plain.status).toBe(308);
       expect(plain.headers['strict-transport-security']).toBeUndefined();
     } finally {
@@ -260,6 +253,60 @@ withHaproxy('two gateways behind the load balancer', () => {
     expect((await ask(new URL('/health/ready', balancer.metricsUrl).href)).status).toBe(503);
     await both('ready');
     await allUp();
+  });
+});
+
+withHaproxy('two gateways that are open to HTTPS alone, behind the load balancer that ends it', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'parley-tls-'));
+  let system: System;
+  let ca: string;
+  beforeAll(async () => {
+    system = await startSystem('load-balancer-tls', { gateways: 2, certificates: folder });
+    ca = readFileSync(certificatePaths(folder, 'gateway').ca, 'utf8');
+  });
+  afterAll(async () => {
+    await system.stop();
+    rmSync(folder, { recursive: true });
+  });
+
+  it('takes requests and sockets', async () => {
+    const { url } = system.stack.gateway;
+    expect(url).toMatch(/^https:/);
+    expect((await ask(`${url}/v1/limits`, { ca })).status).toBe(200);
+    const account = {
+      email: 'iris@example.com',
+      username: 'iris',
+      displayName: 'Iris',
+      password: 'correct horse battery',
+    };
+    const { text } = await ask(`${url}/v1/auth/register`, { ca, body: account });
+    const { tokens } = JSON.parse(text) as { tokens: { accessToken: string } };
+    const extraHeaders = { authorization: `Bearer ${tokens.accessToken}` };
+    const socket = io(url, { path: '/realtime', transports: ['websocket'], extraHeaders, ca });
+    await new Promise((ready) => socket.once('ready', ready));
+    socket.disconnect();
+  });
+
+  it('sends plain requests to HTTPS', async () => {
+    const { plainUrl } = system.stack.loadBalancer!;
+    const { status, headers } = await ask(`${plainUrl}/v1/limits`);
+    expect(status).toBe(308);
+    expect(headers.location).toMatch(/^https:.*\/v1\/limits$/);
+    // Whatever the client says of itself.
+    expect((await ask(`${plainUrl}/v1/limits`, { headers: { 'x-forwarded-proto': 'https' } })).status).toBe(
+      308,
+    );
+  });
+
+  it('is believed by the gateways, and nobody else is', async () => {
+    for (const { url } of system.stack.gateways) {
+      const { headers, status } = await ask(`${url}/v1/limits`, {
+        from: '127.0.0.2',
+        headers: { 'x-forwarded-proto': 'https' },
+      });
+      expect(status).toBe(308);
+      expect(headers.location).toMatch(/^https:/);
+    }
   });
 });
 

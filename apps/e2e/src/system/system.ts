@@ -30,7 +30,10 @@ export interface System {
  */
 export async function startSystem(
   name: string,
-  options: Pick<StackOptions, 'env' | 'envOf' | 'signal' | 'scale' | 'gateways' | 'loadBalancer'> & {
+  options: Pick<
+    StackOptions,
+    'env' | 'envOf' | 'signal' | 'scale' | 'gateways' | 'loadBalancer' | 'certificates'
+  > & {
     /** Rate limits of the gateway that are not to be wide open, e.g. `RL_PUBLIC_MINUTE`. */
     rates?: Record<string, string>;
     /** Keeps messages there. */

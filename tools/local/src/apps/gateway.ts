@@ -29,6 +29,16 @@ export interface GatewayOptions {
   certificates?: string;
 }
 
+/** What may differ from node to node. */
+interface GatewayNode {
+  name?: string;
+  port?: number;
+  /** The load balancer, which says who the client is and ends encryption. */
+  trustedIps?: string;
+  /** A folder of certificates: by them Redis is trusted, and clients are served by HTTPS where no load balancer does that. */
+  certificates?: string;
+}
+
 /** Renders docker/kong/kong.yml for these apps and their keys as they are now; returns its path. */
 export async function renderGatewayConfig(
   setup: AppsSetup,
@@ -47,30 +57,32 @@ export async function renderGatewayConfig(
 export async function startGateway(
   { dir, workspace }: AppsSetup,
   config: string,
-  node: { name?: string; port?: number; trustedIps?: string; certificates?: string } = {},
+  node: GatewayNode = {},
 ): Promise<GatewayInstance> {
   const port = node.port ?? (await freePort());
   if (node.port !== undefined) await requireFreePort(port);
   const statusPort = await freePort();
-  const trusted = node.trustedIps === undefined ? [] : ['--trusted-ips', node.trustedIps];
+  const endsTls = node.certificates !== undefined && node.trustedIps === undefined;
   const gateway = createInstance({
     name: node.name ?? 'gateway',
     dir: realpathSync(dir),
     workspace,
     port,
     program: 'tools/gateway/dist/main.js',
-    args: ['--config', config, '--status-port', String(statusPort), ...listener(port, node), ...trusted],
+    args: ['--config', config, '--status-port', String(statusPort), ...listener(port, node)],
     env: {},
-    ...(node.certificates === undefined ? {} : { url: `https://localhost:${port}` }),
+    ...(endsTls ? { url: `https://localhost:${port}` } : {}),
     readyUrl: `http://127.0.0.1:${statusPort}/status/ready`,
   });
   await gateway.start();
   return Object.assign(gateway, { statusPort });
 }
 
-function listener(port: number, { certificates }: { certificates?: string }): string[] {
-  if (certificates === undefined) return ['--port', String(port)];
+function listener(port: number, { certificates, trustedIps }: GatewayNode): string[] {
+  const plain = ['--port', String(port), ...(trustedIps === undefined ? [] : ['--trusted-ips', trustedIps])];
+  if (certificates === undefined) return plain;
   const { ca, cert, key } = certificatePaths(certificates, 'gateway');
+  if (trustedIps !== undefined) return [...plain, '--trusted', ca];
   return ['--tls-port', String(port), '--tls-cert', cert, '--tls-key', key, '--trusted', ca];
 }
 

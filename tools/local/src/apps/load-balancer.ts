@@ -1,8 +1,9 @@
 import { once } from 'node:events';
-import { mkdirSync, realpathSync } from 'node:fs';
+import { copyFileSync, mkdirSync, realpathSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { findHaproxy } from '../servers/binaries';
+import { certificatePaths } from '../servers/certificates';
 import { LocalError } from '../system/local-error';
 import { freePort } from '../system/ports';
 import type { AppsSetup } from './apps';
@@ -16,25 +17,30 @@ export const trustedIps = '127.0.0.1/32';
 export interface LoadBalancer extends Instance {
   /** Metrics for Prometheus and `/health/ready`. */
   readonly metricsUrl: string;
+  /** Where clients come in without encryption; with certificates they are sent to `url` from there. */
+  readonly plainUrl: string;
   /** What is said on the control socket, e.g. `set server gateways/gateway-1 state drain`; resolves to its answer. */
   control(command: string): Promise<string>;
 }
 
 /**
  * Starts HAProxy and waits until it has a gateway to send to. Server `gateway-<n>` of its configuration is the n-th one.
+ * @param options.certificates a folder of `makeCertificates`: `port` is of HTTPS then, which ends here
  * @throws LocalError when it is not installed or does not come up.
  */
 export async function startLoadBalancer(
   setup: Pick<AppsSetup, 'workspace' | 'dir'>,
   gateways: readonly GatewayInstance[],
-  options: { port?: number; env?: Record<string, string> } = {},
+  options: { port?: number; env?: Record<string, string>; certificates?: string } = {},
 ): Promise<LoadBalancer> {
   const haproxy = findHaproxy();
   if (!haproxy)
     throw new LocalError('HAProxy is not installed.', 'Install it: sudo apt-get install -y haproxy');
   const dir = join(realpathSync(setup.dir), 'load-balancer');
   mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const { certificates } = options;
   const port = options.port ?? (await freePort());
+  const plainPort = certificates === undefined ? port : await freePort();
   const metricsPort = await freePort();
   const metricsUrl = `http://127.0.0.1:${metricsPort}/metrics`;
   const controlSocket = join(dir, 'control.sock');
@@ -47,6 +53,7 @@ export async function startLoadBalancer(
       name: 'load-balancer',
       dir: realpathSync(setup.dir),
       port,
+      ...(certificates === undefined ? {} : { url: `https://localhost:${port}` }),
       readyUrl: `http://127.0.0.1:${metricsPort}/health/ready`,
     },
     {
@@ -54,7 +61,8 @@ export async function startLoadBalancer(
       // In the foreground, as in a container.
       args: ['-db', '-f', join(setup.workspace, 'docker/haproxy/haproxy.cfg')],
       env: {
-        BIND_ADDRESS: `127.0.0.1:${port}`,
+        BIND_ADDRESS: `127.0.0.1:${plainPort}`,
+        ...(certificates === undefined ? {} : listener(port, certificates, dir)),
         METRICS_ADDRESS: `127.0.0.1:${metricsPort}`,
         CONTROL_SOCKET: controlSocket,
         // Two files each, within what any machine allows.
@@ -68,8 +76,18 @@ export async function startLoadBalancer(
   await instance.start();
   return Object.assign(instance, {
     metricsUrl,
+    plainUrl: `http://127.0.0.1:${plainPort}`,
     control: (command: string) => speak(controlSocket, command),
   });
+}
+
+/** HAProxy looks for the key beside the certificate, under its name and `.key`: so it is in Compose, too. */
+function listener(port: number, certificates: string, dir: string): Record<string, string> {
+  const { cert, key } = certificatePaths(certificates, 'gateway');
+  const shown = join(dir, 'gateway.pem');
+  copyFileSync(cert, shown);
+  copyFileSync(key, `${shown}.key`);
+  return { TLS_BIND_ADDRESS: `127.0.0.1:${port}`, TLS_CERTIFICATES: shown };
 }
 
 async function speak(path: string, command: string): Promise<string> {

@@ -3,7 +3,6 @@ import { makeCertificates } from '../servers/certificates';
 import type { Prometheus } from '../servers/prometheus';
 import type { MongoServer } from '../servers/server';
 import { type Servers, startServers, type StartServersOptions } from '../servers/servers';
-import { LocalError } from '../system/local-error';
 import { type Apps, type AppsSetup, startApps } from './apps';
 import { type GatewayInstance, type GatewayOptions, renderGatewayConfig, startGateway } from './gateway';
 import type { Instance } from './instance';
@@ -44,7 +43,7 @@ export interface StackOptions extends Pick<
   loadBalancer?: Record<string, string>;
   /** Starts a Prometheus with the rules of docker/prometheus beside it all. */
   prometheus?: MonitoringOptions;
-  /** A folder for certificates, made where they are missing: every connection but those behind the gateway is encrypted then. */
+  /** A folder for certificates, made where they are missing: every connection but those behind the gateway, or behind the load balancer, is encrypted then. */
   certificates?: string;
   /** Called as each step begins, and with the name of each process that is ready. */
   onStep?: (step: string) => void;
@@ -109,18 +108,17 @@ async function startDoors(
     started.push(gateway);
     return { gateway, gateways: [gateway] };
   }
-  if (certificates !== undefined)
-    throw new LocalError(
-      'The load balancer of a local start speaks no TLS.',
-      'Start with encryption, or with several gateways.',
-    );
   const gateways: GatewayInstance[] = [];
   for (let node = 1; node <= count; node++) {
-    const gateway = await startGateway(setup, config, { name: `gateway-${node}`, trustedIps });
+    const gateway = await startGateway(setup, config, { name: `gateway-${node}`, trustedIps, certificates });
     gateways.push(gateway);
     started.push(gateway);
   }
-  const loadBalancer = await startLoadBalancer(setup, gateways, { env, ...(port !== undefined && { port }) });
+  const loadBalancer = await startLoadBalancer(setup, gateways, {
+    env,
+    certificates,
+    ...(port !== undefined && { port }),
+  });
   started.push(loadBalancer);
   return { gateway: loadBalancer, gateways, loadBalancer };
 }
