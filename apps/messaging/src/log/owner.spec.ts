@@ -49,6 +49,15 @@ class LateLog extends MemoryLog {
   }
 }
 
+/** A log that does not answer what owners read, so many times. */
+class SilentLog extends MemoryLog {
+  silences = 0;
+
+  override messages(...wanted: Parameters<MemoryLog['messages']>): ReturnType<MemoryLog['messages']> {
+    return this.silences-- > 0 ? Promise.reject(new Error('timeout')) : super.messages(...wanted);
+  }
+}
+
 describe('LogOwner', () => {
   const [alice, bob] = [v7(), v7()];
   const conversationId = v7();
@@ -111,6 +120,21 @@ describe('LogOwner', () => {
     const { send } = await world();
     await expect(send('late', 100)).rejects.toMatchObject({ code: 'unavailable' });
     expect(await send('late')).toMatchObject({ message: { number: 1 }, created: true });
+  });
+
+  it('reads again what the log did not answer, while somebody waits', async () => {
+    const { store, send, submit } = await world(new SilentLog());
+    const target = { actorId: bob, messageId: v7() };
+    store.silences = 3;
+    const edit = submit('message.edit', { ...target, body: 'b', mentions: [] });
+    const behind = send('behind');
+    await expect(edit).rejects.toMatchObject({ code: 'not_found' });
+    expect(await behind).toMatchObject({ message: { number: 1 } });
+    store.silences = Infinity;
+    const refused = submit('message.edit', { ...target, body: 'b', mentions: [] }, 250);
+    await expect(refused).rejects.toMatchObject({ code: 'unavailable' });
+    store.silences = 0;
+    expect(await send('after')).toMatchObject({ message: { number: 2 } });
   });
 
   it('asks the log anew for a repeat once it has turned out to know more', async () => {

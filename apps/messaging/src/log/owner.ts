@@ -34,6 +34,8 @@ export interface OwnerOptions {
 
 /** A command whose asker gives up sooner than this is refused undecided: storing and answering it would come too late. */
 const DECIDE_MS_MIN = 200;
+/** Pause before a store that did not answer is asked again. */
+const LOAD_AGAIN_MS = 50;
 
 /**
  * Decides the commands of the partitions that this instance owns, in order, on state in memory, and gives what it
@@ -160,7 +162,10 @@ export class LogOwner {
     return task.messagesLoaded ? [] : named.filter((id) => !partition.messages.has(id));
   }
 
-  /** Loads what one task needs. Commands of the same conversation wait behind it; nobody else does. */
+  /**
+   * Loads what one task needs. Commands of the same conversation wait behind it; nobody else does. A store that does not
+   * answer is asked again for as long as somebody waits.
+   */
   private async load(
     partition: Partition,
     conversationId: string,
@@ -168,35 +173,45 @@ export class LogOwner {
     task: Task,
   ): Promise<void> {
     const { generation } = partition;
-    try {
-      const { loader } = this.options;
-      const known = partition.conversations.get(conversationId);
-      const [state, states] = await Promise.all([
-        known ?? loader.conversation(conversationId),
-        loader.messages(conversationId, messages),
-      ]);
-      if (partition.generation !== generation) return; // Dropped meanwhile; its tasks went with it.
-      if (!known) partition.conversations.set(conversationId, state ?? blank(conversationId));
-      for (const found of states) partition.messages.load(found);
-      if (messages.length > 0) task.messagesLoaded = true;
-      this.resume(partition, conversationId);
-    } catch {
-      if (partition.generation !== generation) return;
-      const held = partition.waiting.get(conversationId) ?? [];
-      partition.waiting.delete(conversationId);
-      for (const each of held) each.reject(unavailable('The conversation cannot be read at the moment.'));
+    // Once it is another one, the tasks went with what was dropped.
+    while (partition.generation === generation) {
+      try {
+        const { loader } = this.options;
+        const known = partition.conversations.get(conversationId);
+        const [state, states] = await Promise.all([
+          known ?? loader.conversation(conversationId),
+          loader.messages(conversationId, messages),
+        ]);
+        if (partition.generation !== generation) return;
+        if (!known) partition.conversations.set(conversationId, state ?? blank(conversationId));
+        for (const found of states) partition.messages.load(found);
+        if (messages.length > 0) task.messagesLoaded = true;
+        this.resume(partition, conversationId);
+        return;
+      } catch {
+        if (partition.generation !== generation) return;
+        const { late, left } = this.takeHeld(partition, conversationId);
+        for (const each of late) each.reject(unavailable('The conversation cannot be read at the moment.'));
+        if (left.length === 0) return;
+        partition.waiting.set(conversationId, left);
+        await this.options.clock.sleep(LOAD_AGAIN_MS);
+      }
     }
   }
 
   private resume(partition: Partition, conversationId: string): void {
+    const { late, left } = this.takeHeld(partition, conversationId);
+    for (const task of late) refuseLate(task);
+    for (const task of left) this.consider(partition, task);
+  }
+
+  /** Who waited for a conversation. What somebody asked after a command that is too late must not overtake its repeat. */
+  private takeHeld(partition: Partition, conversationId: string): { late: Task[]; left: Task[] } {
     const held = partition.waiting.get(conversationId) ?? [];
     partition.waiting.delete(conversationId);
-    // What somebody asked after a command that is too late must not overtake its repeat.
-    const late = new Set(held.filter((task) => this.isTooLate(task)).map(({ data }) => data.actorId));
-    for (const task of held) {
-      if (late.has(task.data.actorId)) refuseLate(task);
-      else this.consider(partition, task);
-    }
+    const lateActors = new Set(held.filter((task) => this.isTooLate(task)).map(({ data }) => data.actorId));
+    const isLate = ({ data }: Task) => lateActors.has(data.actorId);
+    return { late: held.filter(isLate), left: held.filter((task) => !isLate(task)) };
   }
 
   private isTooLate({ expiresAt }: Task): boolean {
