@@ -40,3 +40,8 @@ export const partitionStops = counter(
   'parley_log_partition_stops_total',
   'Times that a partition was not served because its log lacks a row.',
 );
+
+export const readsFailed = counter(
+  'parley_log_reads_failed_total',
+  'Times that the store did not say what a command needs to be decided.',
+);

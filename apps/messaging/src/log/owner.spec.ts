@@ -66,6 +66,7 @@ describe('LogOwner', () => {
   async function world<Store extends MemoryLog = SlowToRemember>(
     store: Store = new SlowToRemember() as MemoryLog as Store,
   ) {
+    const unread: unknown[] = [];
     const owner = new LogOwner({
       store,
       loader: new Loader(store),
@@ -79,6 +80,7 @@ describe('LogOwner', () => {
       isLeaseValid: () => true,
       publish: () => undefined,
       onLost: () => undefined,
+      onUnread: (error) => unread.push(error),
     });
     await owner.open(new Map([[partition, 1]]));
     const submit = (name: CommandName, data: object, timeLeftMs = 60_000) =>
@@ -100,7 +102,7 @@ describe('LogOwner', () => {
       memberIds: [bob],
       requestHash: 'r',
     });
-    return { store, submit, send };
+    return { store, submit, send, unread };
   }
 
   it('does not accept a refused message behind later ones, though its sender is back meanwhile', async () => {
@@ -123,13 +125,14 @@ describe('LogOwner', () => {
   });
 
   it('reads again what the log did not answer, while somebody waits', async () => {
-    const { store, send, submit } = await world(new SilentLog());
+    const { store, send, submit, unread } = await world(new SilentLog());
     const target = { actorId: bob, messageId: v7() };
     store.silences = 3;
     const edit = submit('message.edit', { ...target, body: 'b', mentions: [] });
     const behind = send('behind');
     await expect(edit).rejects.toMatchObject({ code: 'not_found' });
     expect(await behind).toMatchObject({ message: { number: 1 } });
+    expect(unread).toEqual(Array.from({ length: 3 }, () => new Error('timeout')));
     store.silences = Infinity;
     const refused = submit('message.edit', { ...target, body: 'b', mentions: [] }, 250);
     await expect(refused).rejects.toMatchObject({ code: 'unavailable' });

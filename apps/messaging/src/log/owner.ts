@@ -30,6 +30,8 @@ export interface OwnerOptions {
   /** The term is over: a higher one has written, or the log is not what it was, as the reason says. */
   onLost(partition: number, term: number, reason?: LogBroken): void;
   onCommit?(rows: LogRow[], durationMs: number): void;
+  /** The store did not say what a command needs to be decided; those who can wait are asked for again. */
+  onUnread?(error: unknown): void;
 }
 
 /** A command whose asker gives up sooner than this is refused undecided: storing and answering it would come too late. */
@@ -188,7 +190,8 @@ export class LogOwner {
         if (messages.length > 0) task.messagesLoaded = true;
         this.resume(partition, conversationId);
         return;
-      } catch {
+      } catch (error) {
+        this.options.onUnread?.(error);
         if (partition.generation !== generation) return;
         const { late, left } = this.takeHeld(partition, conversationId);
         for (const each of late) each.reject(unavailable('The conversation cannot be read at the moment.'));
@@ -323,7 +326,8 @@ export class LogOwner {
       } else {
         this.finish(partition, task);
       }
-    } catch {
+    } catch (error) {
+      this.options.onUnread?.(error);
       task.reject(unavailable('The log cannot be read at the moment.'));
     }
   }
