@@ -1,6 +1,7 @@
 import 'reflect-metadata';
-import { databaseConfig, loadConfig, runMigrations } from '@parley/service';
+import { databaseConfig, loadConfig, runMigration, runMigrations } from '@parley/service';
 import { databaseSettings } from './database';
 
 /** Brings the schema `auth` up to date and ends. Any number may run at once. */
-void runMigrations(databaseSettings(loadConfig(databaseConfig)));
+const settings = databaseSettings(loadConfig(databaseConfig));
+runMigration(() => runMigrations(settings));

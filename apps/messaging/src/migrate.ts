@@ -1,7 +1,8 @@
 import 'reflect-metadata';
-import { loadConfig } from '@parley/service';
+import { loadConfig, runMigration } from '@parley/service';
 import { storeConfigSchema } from './config';
 import { migrateStores } from './store';
 
 /** Brings the stores up to date and ends. Any number may run at once. */
-void migrateStores(loadConfig(storeConfigSchema));
+const config = loadConfig(storeConfigSchema);
+runMigration(() => migrateStores(config));

@@ -15,6 +15,7 @@ export { type CollectionPlan, type MongoKind, mongoKind, MongoSchema } from './m
 export { parkedGauge } from './parked.gauge';
 export * from './problem.filter';
 export * from './redis';
+export * from './run-migration';
 export * from './run-service';
 export * from './service.module';
 export * from './tls';
