@@ -11,3 +11,4 @@ export { type Circle, circlesOf, createCircle } from './world/conversations';
 export { type Person, registerPeople } from './world/people';
 export { AccessTokens } from './world/tokens';
 export { parseScale, parseStore } from './options';
+export { until } from './until';

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { instancesOf, type System } from '@parley/tool-load';
+import { instancesOf, type System, until } from '@parley/tool-load';
 import { check } from '../checker/check';
 import { type ConversationLog, readLog } from '../checker/log';
 import { sharedAmongNodes } from '../checker/nodes';
@@ -19,7 +19,6 @@ const ANSWERS_MS = 60_000;
 const SYNC_MS = 90_000;
 /** Within so long after the load has stopped partitions and lanes are shared evenly again. */
 const EVEN_MS = 15_000;
-const POLL_MS = 100;
 
 /** Everything that rounds share: the load and its record go on from one fault to the next. */
 export interface Stage {
@@ -191,13 +190,4 @@ async function judge(
     return true;
   };
   return check(observations).filter(isNew);
-}
-
-async function until(isTrue: () => boolean | Promise<boolean>, timeoutMs: number): Promise<boolean> {
-  const end = performance.now() + timeoutMs;
-  while (!(await isTrue())) {
-    if (performance.now() > end) return false;
-    await delay(POLL_MS);
-  }
-  return true;
 }

@@ -10,6 +10,7 @@ import { paceOf } from './pace';
 import type { Scenario } from './scenario';
 import { Talker } from './talker';
 import { nowUs, Tally } from './tally';
+import { until } from '../until';
 
 /** The system under load, as far as a run must know it. */
 export interface Target {
@@ -62,7 +63,6 @@ export interface ScenarioResult {
 
 const DRAIN_MS = 15_000;
 const CATCH_UP_MS = 60_000;
-const POLL_MS = 20;
 const JOIN_PARALLEL = 16;
 const CREATE_PARALLEL = 8;
 
@@ -153,13 +153,4 @@ async function takeSeats(
 
 async function isLevel({ followers }: Target): Promise<boolean> {
   return (await readLags(followers)).every(({ rows }) => rows === 0);
-}
-
-async function until(isTrue: () => boolean | Promise<boolean>, timeoutMs: number): Promise<boolean> {
-  const end = performance.now() + timeoutMs;
-  while (!(await isTrue())) {
-    if (performance.now() > end) return false;
-    await delay(POLL_MS);
-  }
-  return true;
 }
