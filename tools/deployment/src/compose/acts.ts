@@ -1,0 +1,69 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { APPS, AWAY_MS, CONSUMERS, READY_WITHIN_MS, SERVERS } from '../apps';
+import { awaited } from '../command';
+import type { Act } from '../deployment';
+import type { Compose, Container } from './compose';
+
+export async function composeActs(compose: Compose): Promise<Act[]> {
+  const acts: Act[] = [];
+  for (const service of APPS) {
+    acts.push({
+      name: `replace ${service}`,
+      isOrderly: true,
+      run: async () => {
+        for (const { id } of await compose.containers({ of: service })) {
+          await compose.docker('restart', id);
+          await healthy(compose, id);
+        }
+      },
+    });
+  }
+  for (const service of APPS) {
+    acts.push({
+      name: `kill ${service}`,
+      isOrderly: false,
+      run: async () => {
+        const [victim] = await compose.containers({ of: service });
+        await killAndStart(compose, victim!);
+      },
+    });
+  }
+  for (const service of CONSUMERS) {
+    acts.push({
+      name: `stop all ${service}`,
+      isOrderly: true,
+      run: async () => {
+        const all = await compose.containers({ of: service });
+        await compose.compose('stop', service);
+        await delay(AWAY_MS);
+        await compose.compose('start', service);
+        for (const { id } of all) await healthy(compose, id);
+      },
+    });
+  }
+  const running = new Set((await compose.containers()).map(({ service }) => service));
+  for (const server of SERVERS.filter((name) => running.has(name))) {
+    acts.push({
+      name: `kill ${server}`,
+      isOrderly: false,
+      run: async () => {
+        const [victim] = await compose.containers({ of: server });
+        await killAndStart(compose, victim!);
+      },
+    });
+  }
+  return acts;
+}
+
+/** Killed by hand it stays away, whatever its restart policy. */
+async function killAndStart(compose: Compose, { id }: Container): Promise<void> {
+  await compose.docker('kill', '--signal=KILL', id);
+  await compose.docker('start', id);
+  await healthy(compose, id);
+}
+
+async function healthy(compose: Compose, id: string): Promise<void> {
+  const isHealthy = async (): Promise<boolean> =>
+    (await compose.docker('inspect', '--format={{.State.Health.Status}}', id)) === 'healthy';
+  await awaited(`${id} is healthy`, isHealthy, READY_WITHIN_MS);
+}

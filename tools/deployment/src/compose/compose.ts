@@ -1,0 +1,136 @@
+import { LocalError } from '@parley/tool-local';
+import { APPS, inspectInside } from '../apps';
+import { run } from '../command';
+import type { Act, Deployment } from '../deployment';
+import { composeActs } from './acts';
+
+const FILES = ['docker/compose.yml', 'docker/compose.scaled.yml'];
+/** A port of the host's choice for each, so that a deployment that runs here already is left alone. */
+const ANY_PORT = [
+  'GATEWAY_PORT',
+  'POSTGRES_PORT',
+  'MONGODB_PORT',
+  'REDIS_PORT',
+  'AMQP_PORT',
+  'PROMETHEUS_PORT',
+  'ALERTMANAGER_PORT',
+  'MAIL_PORT',
+  'GRAFANA_PORT',
+];
+const START_WITHIN_S = 900;
+/** By which the servers of the monitoring are left out. */
+const GATEWAY = 'kong';
+const SHOWN_LINES = 40;
+
+export interface Container {
+  id: string;
+  name: string;
+  service: string;
+}
+
+export interface ComposeOptions {
+  project: string;
+  /** Further files, on top of those for several instances. */
+  files: string[];
+  /** Whether images are built first; else those that are here are taken. */
+  builds: boolean;
+  /** Whether the monitoring is started, too. */
+  monitoring: boolean;
+  signal: AbortSignal;
+}
+
+/** The Compose files of docker/, several instances of each app, under a project of its own. */
+export class Compose implements Deployment {
+  /** Not of what ends everything. */
+  private signal: AbortSignal | undefined;
+
+  constructor(private readonly options: ComposeOptions) {
+    this.signal = options.signal;
+  }
+
+  async start(): Promise<string> {
+    await run('node', ['docker/secrets.mjs'], { signal: this.signal });
+    await this.compose(
+      'up',
+      this.options.builds ? '--build' : '--no-build',
+      '--detach',
+      '--wait',
+      `--wait-timeout=${START_WITHIN_S}`,
+      ...(this.options.monitoring ? [] : [GATEWAY]),
+    );
+    const address = await this.compose('port', GATEWAY, '8000');
+    return `http://${address.replace('0.0.0.0', '127.0.0.1')}`;
+  }
+
+  async inspect(): Promise<string[]> {
+    const findings: string[] = [];
+    for (const service of APPS) {
+      const [container] = await this.containers({ of: service });
+      if (!container) findings.push(`${service} does not run`);
+      else
+        findings.push(
+          ...(await inspectInside(service, (command) =>
+            this.docker('exec', container.id, 'sh', '-c', command),
+          )),
+        );
+    }
+    return findings;
+  }
+
+  acts(): Promise<Act[]> {
+    return composeActs(this);
+  }
+
+  logs(): Promise<string> {
+    return this.compose('logs', '--no-color', `--tail=${SHOWN_LINES}`);
+  }
+
+  async stop(): Promise<string[]> {
+    this.signal = undefined;
+    await this.compose('stop');
+    const ours = new Set<string>(APPS);
+    const findings: string[] = [];
+    for (const { id, name, service } of await this.containers({ all: true })) {
+      const code = await this.docker('inspect', '--format={{.State.ExitCode}}', id);
+      // What others make ends as they like; ours drains and ends by itself.
+      if (ours.has(service) && code !== '0') findings.push(`${name} ended with ${code}`);
+    }
+    await this.compose('down', '--volumes', '--remove-orphans');
+    return findings;
+  }
+
+  /** What runs, or with `all` what has ended as well. */
+  async containers({ all = false, of }: { all?: boolean; of?: string } = {}): Promise<Container[]> {
+    const args = ['ps', '--no-trunc', '--format={{.ID}} {{.Name}} {{.Service}}'];
+    const lines = await this.compose(...args, ...(all ? ['--all'] : []), ...(of ? [of] : []));
+    return lines
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => {
+        const [id, name, service] = line.split(' ') as [string, string, string];
+        return { id, name, service };
+      });
+  }
+
+  docker(...args: string[]): Promise<string> {
+    return run('docker', args, { signal: this.signal });
+  }
+
+  compose(...args: string[]): Promise<string> {
+    const { project, files } = this.options;
+    const given = [...FILES, ...files].flatMap((file) => ['--file', file]);
+    const env = Object.fromEntries(ANY_PORT.map((name) => [name, process.env[name] ?? '0']));
+    return run('docker', ['compose', '--project-name', project, ...given, ...args], {
+      env,
+      signal: this.signal,
+    });
+  }
+}
+
+/** @throws LocalError with advice where there is no engine, or one whose Compose is too old */
+export async function requireEngine(signal: AbortSignal): Promise<void> {
+  await run('docker', ['version', '--format={{.Server.Version}}'], { signal });
+  const version = await run('docker', ['compose', 'version', '--short'], { signal });
+  if (version.localeCompare('2.24', 'en', { numeric: true }) < 0)
+    throw new LocalError(`Docker Compose is ${version}.`, 'These files need 2.24 or newer.');
+}

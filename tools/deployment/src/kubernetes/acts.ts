@@ -1,0 +1,46 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { APPS, AWAY_MS, CONSUMERS, READY_WITHIN_MS, SERVERS } from '../apps';
+import type { Act } from '../deployment';
+import { INSTANCES, type Kubernetes } from './kubernetes';
+
+export function kubernetesActs(cluster: Kubernetes): Act[] {
+  return [
+    ...APPS.map((app) => ({
+      name: `replace ${app}`,
+      isOrderly: true,
+      run: async () => {
+        await cluster.inNamespace('rollout', 'restart', `deployment/${app}`);
+        await cluster.settled();
+      },
+    })),
+    ...[...APPS, ...SERVERS].map((name) => ({
+      name: `kill ${name}`,
+      isOrderly: false,
+      run: async () => {
+        const [victim] = await cluster.pods(name);
+        await cluster.inNamespace('delete', 'pod', victim!, '--grace-period=0', '--force');
+        await ready(cluster, name);
+      },
+    })),
+    ...CONSUMERS.map((app) => ({
+      name: `stop all ${app}`,
+      isOrderly: true,
+      run: async () => {
+        await cluster.scale([app], 0);
+        await cluster.inNamespace('wait', '--for=delete', 'pod', selector(app), timeout);
+        await delay(AWAY_MS);
+        await cluster.scale([app], INSTANCES);
+        await cluster.settled();
+      },
+    })),
+  ];
+}
+
+const selector = (name: string): string => `--selector=app.kubernetes.io/name=${name}`;
+const timeout = `--timeout=${READY_WITHIN_MS / 1000}s`;
+
+/** The former pod is gone from the list at once, and its successor is not always there yet. */
+async function ready(cluster: Kubernetes, name: string): Promise<void> {
+  await cluster.settled();
+  await cluster.inNamespace('wait', '--for=condition=ready', 'pod', selector(name), timeout);
+}
