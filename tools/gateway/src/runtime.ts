@@ -72,8 +72,8 @@ export class Runtime {
 
   /** Begins the health checks and ends those of the configuration before. */
   start(): void {
-    this.previous?.balancers.forEach((balancer) => balancer.health.stop());
-    this.balancers.forEach((balancer) => balancer.health.start());
+    this.previous?.balancers.forEach((balancer) => balancer.stop());
+    this.balancers.forEach((balancer) => balancer.start());
     this.previous?.redisCounters.forEach((counters, key) => {
       if (!this.redisCounters.has(key)) counters.close();
     });
@@ -81,7 +81,7 @@ export class Runtime {
   }
 
   stop(): void {
-    this.balancers.forEach((balancer) => balancer.health.stop());
+    this.balancers.forEach((balancer) => balancer.stop());
     this.redisCounters.forEach((counters) => counters.close());
   }
 

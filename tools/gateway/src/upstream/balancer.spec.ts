@@ -115,14 +115,56 @@ describe('active checks', () => {
       unhealthy: { interval: 0.1, ...unhealthy },
     };
     const made = balancer([target], 'round-robin', checks(active));
-    made.health.start();
+    made.start();
     try {
       status = bad;
       await eventually(async () => expect(made.choose(none)).toBeUndefined());
       status = 200;
       await eventually(async () => expect(made.choose(none)).toBeDefined());
     } finally {
-      made.health.stop();
+      made.stop();
     }
+  });
+});
+
+describe('names of several addresses', () => {
+  const [first, second] = ['10.0.0.1', '10.0.0.2'];
+
+  /** A name behind which `answers` stand. */
+  function named(answers: { now: string[] }) {
+    const lookup = () =>
+      answers.now.length > 0 ? Promise.resolve([...answers.now]) : Promise.reject(new Error('no such name'));
+    const made = new Balancer('u', 'round-robin', ['app:1'], passive, undefined, () => undefined, lookup);
+    return { made, look: () => made.look() };
+  }
+
+  it('are as many targets, each with a health of its own', async () => {
+    const { made, look } = named({ now: [second, first] });
+    await look();
+    expect(names(made, 2)).toEqual([`${first}:1`, `${second}:1`]);
+    made.health.reportStatus({ host: first, port: 1, name: `${first}:1` }, 503);
+    expect(new Set(names(made, 4))).toEqual(new Set([`${second}:1`]));
+  });
+
+  it('keep their health when others come and go', async () => {
+    const answers = { now: [first] };
+    const { made, look } = named(answers);
+    await look();
+    made.health.reportStatus({ host: first, port: 1, name: `${first}:1` }, 503);
+    answers.now = [first, second];
+    await look();
+    expect(new Set(names(made, 4))).toEqual(new Set([`${second}:1`]));
+    answers.now = [first];
+    await look();
+    expect(made.choose(none)).toBeUndefined();
+  });
+
+  it('stay what they were where nobody knows the name any more', async () => {
+    const answers = { now: [first] };
+    const { made, look } = named(answers);
+    await look();
+    answers.now = [];
+    await look();
+    expect(names(made, 1)).toEqual([`${first}:1`]);
   });
 });

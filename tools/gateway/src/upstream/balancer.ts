@@ -1,11 +1,13 @@
 import { Agent } from 'node:http';
 import type { UpstreamEntry } from '../config/entity.schema';
+import { Addresses, type Lookup } from './addresses';
 import { HealthChecker, type Target } from './health';
 
 /** Chooses a target for each request and keeps connections to them. */
 export class Balancer {
   readonly health: HealthChecker;
-  private readonly targets: Target[];
+  private readonly addresses: Addresses;
+  private targets: Target[];
   private readonly open: Map<string, number>;
   private next = 0;
 
@@ -17,6 +19,7 @@ export class Balancer {
     healthchecks: UpstreamEntry['healthchecks'],
     previous: Balancer | undefined,
     onChange: (upstream: string, target: Target, healthy: boolean) => void,
+    addressesOf?: Lookup,
   ) {
     this.open = previous?.open ?? new Map();
     this.targets = targets.map((target) => {
@@ -27,6 +30,29 @@ export class Balancer {
     this.health = new HealthChecker(healthchecks, this.targets, known, (target, healthy) =>
       onChange(name, target, healthy),
     );
+    this.addresses = new Addresses(this.targets, (peers) => this.follow(peers), addressesOf);
+  }
+
+  /** Begins to look names up and to check health. */
+  start(): void {
+    this.addresses.start();
+    this.health.start();
+  }
+
+  /** Looks names up now. */
+  look(): Promise<void> {
+    return this.addresses.look();
+  }
+
+  stop(): void {
+    this.addresses.stop();
+    this.health.stop();
+  }
+
+  /** What stands behind the names has changed; whoever stays keeps his verdict. */
+  private follow(peers: Target[]): void {
+    this.targets = peers;
+    this.health.follow(peers);
   }
 
   /** A healthy target, one that was not tried yet where there is one; `undefined` when none is healthy. */

@@ -20,7 +20,7 @@ interface State {
 
 /** Which targets of an upstream may be used. All are, until checks say otherwise. */
 export class HealthChecker {
-  private readonly states: Map<string, State>;
+  private states: Map<string, State>;
   private timer?: NodeJS.Timeout;
 
   /** `known` are verdicts that survive a reload; `onChange` is told of each new one. */
@@ -30,18 +30,17 @@ export class HealthChecker {
     known: ReadonlyMap<string, boolean>,
     private readonly onChange: (target: Target, healthy: boolean) => void,
   ) {
-    this.states = new Map(
-      targets.map((target) => [
-        target.name,
-        {
-          target,
-          healthy: known.get(target.name) ?? true,
-          counts: { success: 0, httpFailure: 0, tcpFailure: 0, timeout: 0 },
-          probing: false,
-          nextProbeAtMs: 0,
-        },
-      ]),
-    );
+    this.states = statesOf(targets, (name) => known.get(name) ?? true);
+  }
+
+  /** Checks these from now on; those of before keep what is known of them, new ones may be used until checks say otherwise. */
+  follow(targets: Target[]): void {
+    const former = this.states;
+    this.states = statesOf(targets, () => true);
+    for (const name of this.states.keys()) {
+      const state = former.get(name);
+      if (state) this.states.set(name, state);
+    }
   }
 
   start(): void {
@@ -142,4 +141,15 @@ export class HealthChecker {
     probe.on('close', () => done(() => this.count('active', target, 'timeout')));
     probe.end();
   }
+}
+
+function statesOf(targets: Target[], isHealthy: (name: string) => boolean): Map<string, State> {
+  const blank = (target: Target): State => ({
+    target,
+    healthy: isHealthy(target.name),
+    counts: { success: 0, httpFailure: 0, tcpFailure: 0, timeout: 0 },
+    probing: false,
+    nextProbeAtMs: 0,
+  });
+  return new Map(targets.map((target) => [target.name, blank(target)]));
 }
