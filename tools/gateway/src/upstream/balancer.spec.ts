@@ -79,6 +79,19 @@ describe('passive checks', () => {
     expect(balancer(['a:1', 'c:3'], 'round-robin', passive, made).choose(none)!.name).toBe('c:3');
   });
 
+  it('undo what active checks have counted only where they count success', async () => {
+    for (const [successes, isOut] of [
+      [1, false],
+      [0, true],
+    ] as const) {
+      const made = balancer(['a:1'], 'round-robin', checks({}, { healthy: { successes }, unhealthy }));
+      made.health.reportFault(a, 'tcpFailure');
+      made.health.reportStatus(a, 200);
+      made.health.reportFault(a, 'tcpFailure');
+      expect(made.choose(none) === undefined).toBe(isOut);
+    }
+  });
+
   it('count nothing where the threshold is 0', () => {
     const made = balancer(['a:1'], 'round-robin', checks({}, {}));
     for (let count = 0; count < 10; count += 1) made.health.reportFault(a, 'tcpFailure');

@@ -89,7 +89,8 @@ export class HealthChecker {
       tcpFailure: unhealthy.tcp_failures,
       timeout: unhealthy.timeouts,
     }[outcome];
-    if (threshold === 0 || (outcome === 'success') === state.healthy) {
+    if (threshold === 0) return;
+    if ((outcome === 'success') === state.healthy) {
       if (outcome === 'success') state.counts = { success: 0, httpFailure: 0, tcpFailure: 0, timeout: 0 };
       return;
     }
