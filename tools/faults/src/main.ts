@@ -13,6 +13,9 @@ function say(line: string): void {
   process.stderr.write(`  ${line}\n`);
 }
 
+/** As where the gateway finds its instances: it asks each second, and leaves one before that closes its connections. */
+const DRAIN_GRACE_MS = '2000';
+
 async function main(interrupted: AbortSignal): Promise<void> {
   const options = parseOptions(process.argv.slice(2));
   if (!options) {
@@ -29,6 +32,7 @@ async function main(interrupted: AbortSignal): Promise<void> {
     gateways: options.balanced ? 2 : 1,
     store: options.store,
     tls: options.tls,
+    env: { DRAIN_GRACE_MS },
     isTemporary: !options.keep,
     signal: interrupted,
     say,
