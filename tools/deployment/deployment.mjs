@@ -1,5 +1,8 @@
 // `npm run test:compose`, `npm run test:kubernetes`: builds what changed, then runs src/main.ts with the arguments.
-import { become, prepare } from '../local/prepare.mjs';
+import { join } from 'node:path';
+import { become, prepare, trustOwnAuthority, workspace } from '../local/prepare.mjs';
 
 await prepare();
-await become('tools/deployment/dist/main.js', process.argv.slice(2));
+const args = process.argv.slice(2);
+// The authority that Compose's own certificates come from.
+await become('tools/deployment/dist/main.js', args, await trustOwnAuthority(args, join(workspace, 'docker')));

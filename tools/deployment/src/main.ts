@@ -26,10 +26,10 @@ async function main(interrupted: AbortSignal): Promise<void> {
 }
 
 async function deploymentOf(given: Arguments, signal: AbortSignal): Promise<Deployment> {
-  const { engine, files, builds, monitoring, project, overlay, context, url } = given;
+  const { engine, files, builds, monitoring, project, tls, balanced, overlay, context, url } = given;
   if (engine === 'kubernetes') return new Kubernetes({ overlay, context, url, signal });
   await requireEngine(signal);
-  return new Compose({ project, files, builds, monitoring, signal });
+  return new Compose({ project, files, builds, monitoring, tls, balanced, signal });
 }
 
 runCommand(main);

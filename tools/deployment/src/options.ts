@@ -5,6 +5,8 @@ const USAGE = `npm run test:compose -- [OPTION]...      builds the images, bring
   --only A,B        only what is done to these, as in the first column of the table: "replace auth", "kill redis"
   --file FILE       a further Compose file; may be repeated
   --project NAME    default parley-test; its volumes are removed at the end
+  --tls             encrypted: HTTPS at the gateway, TLS to the servers
+  --balanced        two gateways behind HAProxy, which are replaced and killed, too
   --no-build        take the images that are here
   --monitoring      bring up Prometheus, Grafana and the others, too
   --pace MS         how often each of the three people speaks; default 100
@@ -27,6 +29,8 @@ export interface Arguments {
   project: string;
   builds: boolean;
   monitoring: boolean;
+  tls: boolean;
+  balanced: boolean;
   overlay: string;
   context: string | undefined;
   url: string | undefined;
@@ -43,6 +47,8 @@ export function readArguments([engine, ...args]: string[]): Arguments {
       file: { type: 'string', multiple: true, default: [] },
       project: { type: 'string', default: 'parley-test' },
       'no-build': { type: 'boolean', default: false },
+      tls: { type: 'boolean', default: false },
+      balanced: { type: 'boolean', default: false },
       monitoring: { type: 'boolean', default: false },
       overlay: { type: 'string', default: 'k8s/overlays/local' },
       context: { type: 'string' },
@@ -65,6 +71,8 @@ export function readArguments([engine, ...args]: string[]): Arguments {
     project: values.project,
     builds: !values['no-build'],
     monitoring: values.monitoring,
+    tls: values.tls,
+    balanced: values.balanced,
     overlay: values.overlay,
     context: values.context,
     url: values.url?.replace(/\/$/, ''),

@@ -26,9 +26,14 @@ export async function tryOut(
       say(act.name);
       const stretch = await talk.during(() => act.run());
       rows.push([act.name, whole(stretch.messages), whole(stretch.refused.length), whole(stretch.longestMs)]);
-      if (act.isOrderly) findings.push(...refusals(act, stretch));
+      const refused = refusals(act, stretch);
+      for (const line of refused) say(`  ${line}`);
+      if (act.isOrderly) findings.push(...refused);
     }
     findings.push(...(await talk.end()));
+  } catch (error) {
+    for (const finding of findings) process.stdout.write(`${finding}\n`);
+    throw error;
   } finally {
     if (rows.length > 0) process.stdout.write(`\n${table(HEADINGS, rows)}\n\n`);
     await talk.close();

@@ -1,12 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { APPS, AWAY_MS, CONSUMERS, READY_WITHIN_MS, SERVERS } from '../apps';
+import { AWAY_MS, CONSUMERS, READY_WITHIN_MS, SERVERS } from '../apps';
 import { awaited } from '../command';
 import type { Act } from '../deployment';
 import type { Compose, Container } from './compose';
 
-export async function composeActs(compose: Compose): Promise<Act[]> {
+/** @param several services of which there is more than one instance */
+export async function composeActs(compose: Compose, several: readonly string[]): Promise<Act[]> {
   const acts: Act[] = [];
-  for (const service of APPS) {
+  for (const service of several) {
     acts.push({
       name: `replace ${service}`,
       isOrderly: true,
@@ -18,7 +19,7 @@ export async function composeActs(compose: Compose): Promise<Act[]> {
       },
     });
   }
-  for (const service of APPS) {
+  for (const service of several) {
     acts.push({
       name: `kill ${service}`,
       isOrderly: false,

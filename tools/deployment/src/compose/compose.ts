@@ -5,9 +5,13 @@ import type { Act, Deployment } from '../deployment';
 import { composeActs } from './acts';
 
 const FILES = ['docker/compose.yml', 'docker/compose.scaled.yml'];
+const TLS_FILES = ['docker/compose.tls.yml', 'docker/compose.scaled.tls.yml'];
+const BALANCED_FILE = 'docker/compose.balanced.yml';
+const BALANCED_TLS_FILE = 'docker/compose.balanced.tls.yml';
 /** A port of the host's choice for each, so that a deployment that runs here already is left alone. */
 const ANY_PORT = [
   'GATEWAY_PORT',
+  'GATEWAY_TLS_PORT',
   'POSTGRES_PORT',
   'MONGODB_PORT',
   'REDIS_PORT',
@@ -18,8 +22,6 @@ const ANY_PORT = [
   'GRAFANA_PORT',
 ];
 const START_WITHIN_S = 900;
-/** By which the servers of the monitoring are left out. */
-const GATEWAY = 'kong';
 const SHOWN_LINES = 40;
 
 export interface Container {
@@ -34,6 +36,10 @@ export interface ComposeOptions {
   files: string[];
   /** Whether images are built first; else those that are here are taken. */
   builds: boolean;
+  /** Whether every connection but those behind the gateway is encrypted. */
+  tls: boolean;
+  /** Whether there are two gateways behind HAProxy. */
+  balanced: boolean;
   /** Whether the monitoring is started, too. */
   monitoring: boolean;
   signal: AbortSignal;
@@ -49,6 +55,8 @@ export class Compose implements Deployment {
   }
 
   async start(): Promise<string> {
+    const { tls, balanced } = this.options;
+    const door = balanced ? 'load-balancer' : 'kong';
     await run('node', ['docker/secrets.mjs'], { signal: this.signal });
     await this.compose(
       'up',
@@ -56,10 +64,11 @@ export class Compose implements Deployment {
       '--detach',
       '--wait',
       `--wait-timeout=${START_WITHIN_S}`,
-      ...(this.options.monitoring ? [] : [GATEWAY]),
+      // What the door does not depend on is the monitoring.
+      ...(this.options.monitoring ? [] : [door]),
     );
-    const address = await this.compose('port', GATEWAY, '8000');
-    return `http://${address.replace('0.0.0.0', '127.0.0.1')}`;
+    const address = await this.compose('port', door, tls ? '8443' : '8000');
+    return `${tls ? 'https' : 'http'}://${address}`;
   }
 
   async inspect(): Promise<string[]> {
@@ -78,7 +87,7 @@ export class Compose implements Deployment {
   }
 
   acts(): Promise<Act[]> {
-    return composeActs(this);
+    return composeActs(this, this.options.balanced ? [...APPS, 'kong'] : APPS);
   }
 
   logs(): Promise<string> {
@@ -117,8 +126,15 @@ export class Compose implements Deployment {
   }
 
   compose(...args: string[]): Promise<string> {
-    const { project, files } = this.options;
-    const given = [...FILES, ...files].flatMap((file) => ['--file', file]);
+    const { project, files, tls, balanced } = this.options;
+    const chosen = [
+      ...FILES,
+      ...(tls ? TLS_FILES : []),
+      ...(balanced ? [BALANCED_FILE] : []),
+      ...(tls && balanced ? [BALANCED_TLS_FILE] : []),
+      ...files,
+    ];
+    const given = chosen.flatMap((file) => ['--file', file]);
     const env = Object.fromEntries(ANY_PORT.map((name) => [name, process.env[name] ?? '0']));
     return run('docker', ['compose', '--project-name', project, ...given, ...args], {
       env,

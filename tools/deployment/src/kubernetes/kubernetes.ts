@@ -73,7 +73,13 @@ export class Kubernetes implements Deployment {
   }
 
   logs(): Promise<string> {
-    return this.inNamespace('logs', '--selector=app.kubernetes.io/name', '--prefix', `--tail=${SHOWN_LINES}`);
+    return this.inNamespace(
+      'logs',
+      '--selector=app.kubernetes.io/name',
+      '--prefix',
+      '--max-log-requests=50',
+      `--tail=${SHOWN_LINES}`,
+    );
   }
 
   async stop(): Promise<string[]> {

@@ -176,7 +176,7 @@ export class Talk {
 }
 
 function describe(error: ParleyError): string {
-  return `${error.status || 'no answer'} ${error.code}`;
+  return `${error.status || 'no answer'} ${error.code}: ${error.message}`;
 }
 
 async function signUp(url: string, name: string): Promise<ParleyClient> {
