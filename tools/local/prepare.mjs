@@ -1,10 +1,12 @@
 // What can be done with nothing but Node: check its version, install the locked packages where they are missing or
 // stale, build what changed. `npm start`, `npm test` and `npm run check` begin with it.
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { launch, launchNode } from './launch.mjs';
 
+const MONTH_MS = 30 * 24 * 3600 * 1000;
 export const workspace = resolve(fileURLToPath(import.meta.url), '../../..');
 
 /** Leaves node_modules as the lock wants it and every project built. Ends the process with advice where it cannot. */
@@ -68,15 +70,38 @@ async function build() {
 }
 
 /**
- * With `--tls` among the arguments: makes the certificates of a run directory, where they are missing. Returns the
- * environment in which a program trusts them, for Node reads whom it trusts once, at its start.
+ * With `--tls` among the arguments: makes the certificates of a run directory, where they are missing or end within a
+ * month. Returns the environment in which a program trusts them, for Node reads whom it trusts once, at its start.
  */
 export async function trustOwnAuthority(args, runDir = join(workspace, '.local')) {
   if (!args.includes('--tls')) return {};
   const folder = join(runDir, 'certificates');
-  const command = ['docker/certificates.mjs', folder];
+  await certificates(...(endsSoon(join(folder, 'gateway.pem')) ? ['renew', folder] : [folder]));
+  return trustOf(folder);
+}
+
+/** The same with those of docker/, which are an operator's: they may be anybody's, and are renewed by him alone. */
+export async function trustDockerAuthority(args) {
+  if (!args.includes('--tls')) return {};
+  await certificates();
+  return trustOf(join(workspace, 'docker/certificates'));
+}
+
+async function certificates(...args) {
+  const command = ['docker/certificates.mjs', ...args];
   succeed(`node ${command.join(' ')}`, await launchNode(command, { cwd: workspace }));
+}
+
+function trustOf(folder) {
   return { NODE_EXTRA_CA_CERTS: join(folder, 'ca.pem') };
+}
+
+function endsSoon(file) {
+  try {
+    return Date.parse(new X509Certificate(readFileSync(file)).validTo) < Date.now() + MONTH_MS;
+  } catch {
+    return false;
+  }
 }
 
 /** Runs a Node program of this workspace in our place: same terminal, same signals, same exit code. `atEnd` is waited for after it. */
