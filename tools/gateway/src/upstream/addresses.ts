@@ -13,7 +13,7 @@ export type Lookup = (host: string) => Promise<string[]>;
  * for Kong. Until a name was looked up, and where that fails, the target is what it was before.
  */
 export class Addresses {
-  private readonly found = new Map<string, Target[]>();
+  private readonly found: Map<string, Target[]>;
   private timer?: NodeJS.Timeout;
   private isLooking = false;
 
@@ -21,7 +21,11 @@ export class Addresses {
     private readonly targets: Target[],
     private readonly onChange: (peers: Target[]) => void,
     private readonly addressesOf: Lookup = lookUp,
-  ) {}
+    /** Of the configuration before: what it had found is true until names are looked up again. */
+    previous?: Addresses,
+  ) {
+    this.found = new Map(previous?.found);
+  }
 
   start(): void {
     if (this.targets.every(({ host }) => isIP(host))) return;
@@ -53,7 +57,8 @@ export class Addresses {
     this.found.set(name, peers);
   }
 
-  private peers(): Target[] {
+  /** What stands behind the targets, as far as it is known. */
+  peers(): Target[] {
     return this.targets.flatMap((target) => this.found.get(target.name) ?? [target]);
   }
 }

@@ -172,6 +172,14 @@ describe('names of several addresses', () => {
     expect(made.choose(none)).toBeUndefined();
   });
 
+  it('keep their health over a reload', async () => {
+    const { made, look } = named({ now: [first, second] });
+    await look();
+    made.health.reportStatus({ host: first, port: 1, name: `${first}:1` }, 503);
+    const next = balancer(['app:1'], 'round-robin', passive, made);
+    expect(new Set(names(next, 4))).toEqual(new Set([`${second}:1`]));
+  });
+
   it('stay what they were where nobody knows the name any more', async () => {
     const answers = { now: [first] };
     const { made, look } = named(answers);

@@ -22,15 +22,17 @@ export class Balancer {
     addressesOf?: Lookup,
   ) {
     this.open = previous?.open ?? new Map();
-    this.targets = targets.map((target) => {
+    const named = targets.map((target) => {
       const [host, port] = target.split(':') as [string, string];
       return { host, port: Number(port), name: target };
     });
+    const follow = (peers: Target[]): void => this.follow(peers);
+    this.addresses = new Addresses(named, follow, addressesOf, previous?.addresses);
+    this.targets = this.addresses.peers();
     const known = previous?.health.verdicts() ?? new Map();
     this.health = new HealthChecker(healthchecks, this.targets, known, (target, healthy) =>
       onChange(name, target, healthy),
     );
-    this.addresses = new Addresses(this.targets, (peers) => this.follow(peers), addressesOf);
   }
 
   /** Begins to look names up and to check health. */
