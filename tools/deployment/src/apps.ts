@@ -37,15 +37,26 @@ const INSIDE: readonly { what: string; command: string; expected: RegExp }[] = [
   },
 ];
 
-/** What is not so inside of `name`. */
-export async function inspectInside(
-  name: string,
-  inside: (command: string) => Promise<string>,
+/**
+ * What is not so inside of an instance of each app.
+ * @param oneOf the id of an instance that runs
+ * @param inside runs a shell command in it and returns what it printed
+ */
+export async function inspectApps(
+  oneOf: (app: App) => Promise<string | undefined>,
+  inside: (id: string, command: string) => Promise<string>,
 ): Promise<string[]> {
   const findings: string[] = [];
-  for (const { what, command, expected } of INSIDE) {
-    const said = await inside(command);
-    if (!expected.test(said)) findings.push(`${name}: not so: ${what}: ${said}`);
+  for (const app of APPS) {
+    const id = await oneOf(app);
+    if (id === undefined) {
+      findings.push(`${app} does not run`);
+      continue;
+    }
+    for (const { what, command, expected } of INSIDE) {
+      const said = await inside(id, command);
+      if (!expected.test(said)) findings.push(`${app}: not so: ${what}: ${said}`);
+    }
   }
   return findings;
 }

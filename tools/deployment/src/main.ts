@@ -14,7 +14,9 @@ async function main(interrupted: AbortSignal): Promise<void> {
   try {
     findings.push(...(await unlessInterrupted(interrupted, tryOut(deployment, given, say))));
   } catch (error) {
-    if (!interrupted.aborted) process.stderr.write(`${await deployment.logs()}\n`);
+    // What cannot be shown must not stand in the way of the reason.
+    const logs = (): Promise<string> => deployment.logs().catch((failure: Error) => failure.message);
+    if (!interrupted.aborted) process.stderr.write(`${await logs()}\n`);
     throw error;
   } finally {
     if (given.keeps) say('It is left running.');

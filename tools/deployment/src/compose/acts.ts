@@ -6,9 +6,10 @@ import type { Compose, Container } from './compose';
 
 /** @param several services of which there is more than one instance */
 export async function composeActs(compose: Compose, several: readonly string[]): Promise<Act[]> {
-  const acts: Act[] = [];
-  for (const service of several) {
-    acts.push({
+  const running = new Set((await compose.containers()).map(({ service }) => service));
+  const servers = SERVERS.filter((name) => running.has(name));
+  return [
+    ...several.map((service) => ({
       name: `replace ${service}`,
       isOrderly: true,
       run: async () => {
@@ -17,20 +18,16 @@ export async function composeActs(compose: Compose, several: readonly string[]):
           await healthy(compose, id);
         }
       },
-    });
-  }
-  for (const service of several) {
-    acts.push({
+    })),
+    ...[...several, ...servers].map((service) => ({
       name: `kill ${service}`,
       isOrderly: false,
       run: async () => {
         const [victim] = await compose.containers({ of: service });
         await killAndStart(compose, victim!);
       },
-    });
-  }
-  for (const service of CONSUMERS) {
-    acts.push({
+    })),
+    ...CONSUMERS.map((service) => ({
       name: `stop all ${service}`,
       isOrderly: true,
       run: async () => {
@@ -40,20 +37,8 @@ export async function composeActs(compose: Compose, several: readonly string[]):
         await compose.compose('start', service);
         for (const { id } of all) await healthy(compose, id);
       },
-    });
-  }
-  const running = new Set((await compose.containers()).map(({ service }) => service));
-  for (const server of SERVERS.filter((name) => running.has(name))) {
-    acts.push({
-      name: `kill ${server}`,
-      isOrderly: false,
-      run: async () => {
-        const [victim] = await compose.containers({ of: server });
-        await killAndStart(compose, victim!);
-      },
-    });
-  }
-  return acts;
+    })),
+  ];
 }
 
 /** Killed by hand it stays away, whatever its restart policy. */

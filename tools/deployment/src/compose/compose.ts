@@ -1,5 +1,5 @@
 import { LocalError } from '@parley/tool-local';
-import { APPS, inspectInside } from '../apps';
+import { APPS, inspectApps } from '../apps';
 import { run } from '../command';
 import type { Act, Deployment } from '../deployment';
 import { composeActs } from './acts';
@@ -71,19 +71,11 @@ export class Compose implements Deployment {
     return `${tls ? 'https' : 'http'}://${address}`;
   }
 
-  async inspect(): Promise<string[]> {
-    const findings: string[] = [];
-    for (const service of APPS) {
-      const [container] = await this.containers({ of: service });
-      if (!container) findings.push(`${service} does not run`);
-      else
-        findings.push(
-          ...(await inspectInside(service, (command) =>
-            this.docker('exec', container.id, 'sh', '-c', command),
-          )),
-        );
-    }
-    return findings;
+  inspect(): Promise<string[]> {
+    return inspectApps(
+      async (of) => (await this.containers({ of }))[0]?.id,
+      (id, command) => this.docker('exec', id, 'sh', '-c', command),
+    );
   }
 
   acts(): Promise<Act[]> {

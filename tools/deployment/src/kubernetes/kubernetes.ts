@@ -1,5 +1,5 @@
 import { LocalError } from '@parley/tool-local';
-import { APPS, inspectInside, READY_WITHIN_MS } from '../apps';
+import { APPS, inspectApps, READY_WITHIN_MS } from '../apps';
 import { run } from '../command';
 import type { Act, Deployment } from '../deployment';
 import { kubernetesActs } from './acts';
@@ -54,17 +54,10 @@ export class Kubernetes implements Deployment {
   }
 
   async inspect(): Promise<string[]> {
-    const findings: string[] = [];
-    for (const app of APPS) {
-      const [pod] = await this.pods(app);
-      if (!pod) findings.push(`${app} does not run`);
-      else
-        findings.push(
-          ...(await inspectInside(app, (command) =>
-            this.inNamespace('exec', pod, '--', 'sh', '-c', command),
-          )),
-        );
-    }
+    const findings = await inspectApps(
+      async (app) => (await this.pods(app))[0],
+      (pod, command) => this.inNamespace('exec', pod, '--', 'sh', '-c', command),
+    );
     return [...findings, ...(await closedArrows(this))];
   }
 
@@ -72,7 +65,8 @@ export class Kubernetes implements Deployment {
     return kubernetesActs(this);
   }
 
-  logs(): Promise<string> {
+  async logs(): Promise<string> {
+    if (!this.isOurs) return '';
     return this.inNamespace(
       'logs',
       '--selector=app.kubernetes.io/name',

@@ -26,6 +26,8 @@ export interface Stretch {
 interface TimedSent extends Sent {
   sentAt: number;
   storedAt?: number;
+  /** What the server finally said against it. */
+  refusal?: string;
 }
 
 /**
@@ -35,7 +37,6 @@ interface TimedSent extends Sent {
 export class Talk {
   private readonly sent: TimedSent[] = [];
   private readonly refusals: { at: number; what: string }[] = [];
-  private readonly finallyRefused: string[] = [];
   private isOver = false;
   private speaking: Promise<unknown> = Promise.resolve();
 
@@ -79,8 +80,8 @@ export class Talk {
   async end(): Promise<string[]> {
     this.isOver = true;
     await this.speaking;
-    const isStored = (): boolean => this.sent.every(({ storedAt }) => storedAt);
-    await awaited('every message is stored', isStored, FLOW_WITHIN_MS);
+    const isSettled = (): boolean => this.sent.every(({ storedAt, refusal }) => storedAt ?? refusal);
+    await awaited('every message is stored, or refused', isSettled, FLOW_WITHIN_MS);
     const log = await this.read();
     const [last] = log.slice(-1);
     const holds = (client: ParleyClient): boolean =>
@@ -88,7 +89,9 @@ export class Talk {
     // Whoever does not come to it is judged as he stands.
     await until(() => [...this.people.values()].every(holds), FLOW_WITHIN_MS);
     const views = new Map([...this.people].map(([name, client]) => [name, this.viewOf(client, log.length)]));
-    return [...this.finallyRefused, ...judge({ sent: this.sent, log, views })];
+    const refused = this.sent.filter(({ refusal }) => refusal !== undefined);
+    const refusals = refused.map(({ body, refusal }) => `refused: "${body}": ${refusal}`);
+    return [...refusals, ...judge({ sent: this.sent, log, views })];
   }
 
   async close(): Promise<void> {
@@ -117,7 +120,7 @@ export class Talk {
       const entry = this.begin(sender, count);
       client.send({ conversationId: this.conversationId, body: entry.body }).stored.then(
         (message) => this.stored(entry, message),
-        (error: Error) => this.finallyRefused.push(`refused: "${entry.body}": ${error.message}`),
+        (error: Error) => void (entry.refusal = error.message),
       );
       await delay(this.paceMs);
     }
