@@ -16,3 +16,14 @@ export function backoffMs(attempt: number, { baseMs, maxMs }: BackoffOptions, ra
   const ceiling = Math.min(maxMs, baseMs * 2 ** Math.min(attempt, 20));
   return ceiling / 2 + (ceiling / 2) * random();
 }
+
+/** How often the wait for `ready` doubles at most. */
+const PATIENCE_DOUBLINGS_MAX = 2;
+
+/**
+ * How long to wait for `ready` after `timeouts` attempts in a row without it: up to four times as long. Where thousands come
+ * back at once they stand in line, and who gives up goes to its end; those who all gave up as soon would never be served.
+ */
+export function patienceMs(timeouts: number, readyTimeoutMs: number): number {
+  return readyTimeoutMs * 2 ** Math.min(timeouts, PATIENCE_DOUBLINGS_MAX);
+}

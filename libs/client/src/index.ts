@@ -1,4 +1,4 @@
-export { backoffMs, RECONNECT_BACKOFF, SYNC_BACKOFF, type BackoffOptions } from './backoff';
+export { backoffMs, patienceMs, RECONNECT_BACKOFF, SYNC_BACKOFF, type BackoffOptions } from './backoff';
 export { ParleyClient, type MessageRef, type NewMessage, type SendHandle } from './client';
 export {
   MemoryStorage,

@@ -30,6 +30,9 @@ type Ack = { ok: true } | { ok: false; error: ErrorBody };
 /** The server refused the handshake for want of a valid token. */
 export class HandshakeRefused extends ParleyError {}
 
+/** The server did not say `ready` in time: nobody is there, or many were before us. */
+export class ReadyTimedOut extends ParleyError {}
+
 function refusalOf(error: Error & { description?: unknown; data?: unknown }): ParleyError {
   const body = error.data as Partial<ErrorBody> | undefined;
   if (typeof body?.code === 'string') {
@@ -81,9 +84,11 @@ export class Connection extends Emitter<ConnectionEvents> {
         reject(error);
       };
       const timer = this.clock.setTimeout(
-        () => fail(new ParleyError('unavailable', 'The server sent no `ready`.')),
+        () => fail(new ReadyTimedOut('unavailable', 'The server sent no `ready`.')),
         timeoutMs,
       );
+      // One bound for all of it: socket.io's own is shorter than some.
+      this.socket.io.timeout(false);
       this.socket.on('connect_error', (error) => fail(refusalOf(error)));
       this.socket.on('disconnect', () => {
         fail(new ParleyError('unavailable', this.closing?.code ?? 'The connection ended.'));

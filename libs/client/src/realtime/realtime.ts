@@ -6,7 +6,7 @@ import {
   type ServerEvent,
   type ServerPayload,
 } from '@parley/contracts';
-import { backoffMs, RECONNECT_BACKOFF } from '../backoff';
+import { backoffMs, patienceMs, RECONNECT_BACKOFF } from '../backoff';
 import { Emitter } from '../emitter';
 import type { Environment } from '../environment';
 import type { Session } from '../session/session';
@@ -14,6 +14,7 @@ import type { TraceSource } from '../trace';
 import {
   Connection,
   HandshakeRefused,
+  ReadyTimedOut,
   type AnyServerEvent,
   type Closing,
   type Credentials,
@@ -54,6 +55,8 @@ export class Realtime extends Emitter<RealtimeEvents> {
   private opening?: number;
   private attempt = 0;
   private refusals = 0;
+  /** How many attempts in a row saw no `ready` in time. */
+  private timeouts = 0;
   private timer?: { handle: unknown; at: number };
   private last: RealtimeStatus = { state: 'stopped' };
 
@@ -82,6 +85,7 @@ export class Realtime extends Emitter<RealtimeEvents> {
     this.run += 1;
     this.attempt = 0;
     this.refusals = 0;
+    this.timeouts = 0;
     this.schedule(0);
   }
 
@@ -141,7 +145,7 @@ export class Realtime extends Emitter<RealtimeEvents> {
       const next = (connection = new Connection(this.options.url, credentials, this.environment.clock));
       next.on('event', (event) => this.pass(next, event));
       next.on('closed', ({ closing }) => this.closed(next, closing));
-      const ready = await next.open(this.options.readyTimeoutMs);
+      const ready = await next.open(patienceMs(this.timeouts, this.options.readyTimeoutMs));
       if (run !== this.run) return next.close();
       this.opening = undefined;
       this.adopt(next, ready);
@@ -163,6 +167,7 @@ export class Realtime extends Emitter<RealtimeEvents> {
     this.current = connection;
     this.attempt = 0;
     this.refusals = 0;
+    this.timeouts = 0;
     this.report({ state: 'ready' });
     this.deliver({ name: 'ready', payload: ready });
     previous?.retire();
@@ -194,6 +199,7 @@ export class Realtime extends Emitter<RealtimeEvents> {
     closing: Closing | undefined,
     token: string | undefined,
   ): Promise<void> {
+    if (error instanceof ReadyTimedOut) this.timeouts += 1;
     const refused = error instanceof HandshakeRefused;
     const said =
       closing ?? (refused ? { code: 'unauthenticated', reconnect: false, retryAfterMs: 0 } : undefined);
