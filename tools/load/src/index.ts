@@ -5,7 +5,7 @@ export { readLags } from './measure/lag';
 export { Talker } from './scenario/talker';
 export { nowUs, Tally } from './scenario/tally';
 export { conditionsOf, instancesOf, pidsOf, startSystem, type System, type SystemOptions } from './system';
-export { RawSocket, type RawSocketHandler } from './wire/raw-socket';
+export { RawSocket, type RawSocketHandler, type RawSocketOptions, TIMED_OUT } from './wire/raw-socket';
 export { HttpError, mapBounded, requestJson } from './world/http';
 export { type Circle, circlesOf, createCircle } from './world/conversations';
 export { type Person, registerPeople } from './world/people';

@@ -5,7 +5,9 @@ import { SOCKET_PATH } from '@parley/contracts';
 import { clientFrame, FrameReader, opcodes } from './frame';
 import { readNumber, skipDigits } from './packet';
 
-const CONNECT_TIMEOUT_MS = 15_000;
+const OPEN_TIMEOUT_MS = 15_000;
+/** How the reason begins where that was too long. */
+export const TIMED_OUT = 'timed out while connecting';
 const HEADER_END = Buffer.from('\r\n\r\n');
 const HEADER_BYTES_MAX = 16_384;
 /** Engine.IO packet types and Socket.IO packet types, as ASCII digits. */
@@ -27,6 +29,8 @@ export interface RawSocketOptions {
   url: string;
   accessToken: string;
   handler: RawSocketHandler;
+  /** How long it may take until events can be sent. */
+  openTimeoutMs?: number;
 }
 
 /**
@@ -56,7 +60,12 @@ export class RawSocket {
   ) {}
 
   /** @throws Error with the server's answer when it refuses the upgrade or the connection. */
-  static open({ url, accessToken, handler }: RawSocketOptions): Promise<RawSocket> {
+  static open({
+    url,
+    accessToken,
+    handler,
+    openTimeoutMs = OPEN_TIMEOUT_MS,
+  }: RawSocketOptions): Promise<RawSocket> {
     const { hostname, port, host, protocol } = new URL(url);
     const isEncrypted = protocol === 'https:';
     const options: TcpNetConnectOpts = {
@@ -78,10 +87,7 @@ export class RawSocket {
     tcp.on('close', () => made.end('connection closed'));
     tcp.write(upgradeRequest(host, accessToken));
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(
-        () => made.end(`timed out while connecting: waited for ${made.awaited}`),
-        CONNECT_TIMEOUT_MS,
-      );
+      const timer = setTimeout(() => made.end(`${TIMED_OUT}: waited for ${made.awaited}`), openTimeoutMs);
       made.opened = () => {
         clearTimeout(timer);
         resolve(made);

@@ -4,12 +4,22 @@ import { Member, type Seat } from './member';
 import { newTotals, type Totals } from './totals';
 
 const POLL_MS = 20;
+/** A token is good for ten minutes; signing one costs more than most of what a client does. */
+const TOKEN_KEPT_MS = 300_000;
+
+/** How many messages a conversation has, and who ought to hold them. */
+export interface Stock {
+  id: string;
+  messages: number;
+  userIds: string[];
+}
 
 /** The members that one process holds. Its methods are what the parent process calls, see crowds.ts. */
 export class Crowd {
   private members: Member[] = [];
   private totals = newTotals();
   private readonly tokens: AccessTokens;
+  private readonly kept = new WeakMap<Seat, { token: string; atMs: number }>();
 
   constructor(privateKeysFile: string) {
     this.tokens = new AccessTokens(privateKeysFile);
@@ -17,8 +27,7 @@ export class Crowd {
 
   /** Opens a socket for each seat, `parallel` at a time. Resolves when all have their `ready`. */
   async enter(seats: Seat[], parallel: number): Promise<void> {
-    const tokenOf = ({ userId, sessionId }: Seat): string => this.tokens.sign(userId, sessionId);
-    const fresh = seats.map((seat) => new Member(seat, () => this.totals, tokenOf));
+    const fresh = seats.map((seat) => new Member(seat, () => this.totals, this.tokenOf));
     this.members.push(...fresh);
     const waiting = [...fresh];
     let entering: Member[] = [];
@@ -45,19 +54,36 @@ export class Crowd {
   }
 
   async look(): Promise<Totals> {
-    const { members } = this;
-    this.totals.standing = members.filter((member) => member.isStanding).length;
-    this.totals.behind = members.filter((member) => member.isBehind).length;
+    this.totals.standing = this.members.filter((member) => member.isStanding).length;
     return this.totals;
   }
 
-  /** Of each member, by user: messages held of these conversations. */
-  async held(conversationIds: string[]): Promise<[userId: string, messages: number[]][]> {
-    return this.members.map(({ seat, replica }) => [
-      seat.userId,
-      conversationIds.map((id) => replica.messagesIn(id)),
-    ]);
+  /** `look` without the times of each member, for those who look often. */
+  async glance(): Promise<Totals> {
+    return { ...(await this.look()), openMs: [], backMs: [] };
   }
+
+  /** By how many messages the members here hold too few, or too many, of conversations that have so many. */
+  async missing(conversations: Stock[]): Promise<number> {
+    const replicas = new Map(this.members.map(({ seat, replica }) => [seat.userId, replica]));
+    let missing = 0;
+    for (const { id, messages, userIds } of conversations)
+      for (const userId of userIds) {
+        const held = replicas.get(userId)?.messagesIn(id);
+        if (held !== undefined) missing += Math.abs(messages - held);
+      }
+    return missing;
+  }
+
+  private readonly tokenOf = (seat: Seat): string => {
+    const { userId, sessionId } = seat;
+    const now = performance.now();
+    const kept = this.kept.get(seat);
+    if (kept && now - kept.atMs < TOKEN_KEPT_MS) return kept.token;
+    const token = this.tokens.sign(userId, sessionId);
+    this.kept.set(seat, { token, atMs: now });
+    return token;
+  };
 }
 
 export type CrowdCall = {

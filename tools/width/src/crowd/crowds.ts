@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Crowd, CrowdCall } from './crowd';
+import type { Crowd, CrowdCall, Stock } from './crowd';
 import type { Seat } from './member';
 import { addUp, type Totals } from './totals';
 
@@ -20,6 +20,10 @@ class CrowdProcess {
 
   constructor(private readonly child: ChildProcess) {
     child.setMaxListeners(0);
+  }
+
+  get pid(): number | undefined {
+    return this.child.pid;
   }
 
   call<K extends keyof Crowd>(name: K, ...args: Parameters<Crowd[K]>): ReturnType<Crowd[K]> {
@@ -70,6 +74,11 @@ export class Crowds {
     return addUp(await this.all((crowd) => crowd.call('look')));
   }
 
+  /** Of all processes' clients, to whom their CPU time belongs. */
+  get pids(): number[] {
+    return this.processes.flatMap(({ pid }) => pid ?? []);
+  }
+
   async reset(): Promise<void> {
     await this.all((crowd) => crowd.call('reset'));
   }
@@ -84,14 +93,15 @@ export class Crowds {
     return this.processes.length;
   }
 
-  async held(conversationIds: string[]): Promise<[userId: string, messages: number[]][]> {
-    return (await this.all((crowd) => crowd.call('held', conversationIds))).flat();
+  async missing(conversations: Stock[]): Promise<number> {
+    const counts = await this.all((crowd) => crowd.call('missing', conversations));
+    return counts.reduce((sum, count) => sum + count, 0);
   }
 
   /** Waits until the totals are as wanted. Returns how long it took; undefined when it did not come about in time. */
   async until(isTrue: (totals: Totals) => boolean, timeoutMs: number): Promise<number | undefined> {
     const start = performance.now();
-    while (!isTrue(await this.look())) {
+    while (!isTrue(await this.glance())) {
       if (performance.now() - start > timeoutMs) return undefined;
       await delay(POLL_MS);
     }
@@ -104,6 +114,10 @@ export class Crowds {
 
   private part(seats: Seat[], index: number): Seat[] {
     return seats.filter((_, at) => at % this.processes.length === index);
+  }
+
+  private async glance(): Promise<Totals> {
+    return addUp(await this.all((crowd) => crowd.call('glance')));
   }
 
   private all<T>(work: (crowd: CrowdProcess, index: number) => Promise<T>): Promise<T[]> {

@@ -1,4 +1,4 @@
-import { RawSocket, type RawSocketHandler } from '@parley/tool-load';
+import { RawSocket, type RawSocketHandler, type RawSocketOptions } from '@parley/tool-load';
 
 /** Whom a link tells what happens on its socket. `text` makes a string of the payload, for those who want to parse it. */
 export interface LinkOwner {
@@ -23,10 +23,9 @@ export class Link implements RawSocketHandler {
 
   constructor(
     private readonly owner: LinkOwner,
-    url: string,
-    accessToken: string,
+    options: Omit<RawSocketOptions, 'handler'>,
   ) {
-    RawSocket.open({ url, accessToken, handler: this })
+    RawSocket.open({ ...options, handler: this })
       .then((socket) => {
         this.socket = socket;
         for (const [ackId, name, payload] of this.unsent.splice(0)) socket.emit(ackId, name, payload);

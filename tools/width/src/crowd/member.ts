@@ -1,5 +1,6 @@
-import { backoffMs, RECONNECT_BACKOFF, SYNC_BACKOFF } from '@parley/client';
+import { backoffMs, patienceMs, RECONNECT_BACKOFF, SYNC_BACKOFF } from '@parley/client';
 import type { ErrorBody, ServerPayload, SyncResult } from '@parley/contracts';
+import { TIMED_OUT } from '@parley/tool-load';
 import { Link, type LinkOwner } from './link';
 import { Replica } from './replica';
 import { count, type Totals } from './totals';
@@ -13,6 +14,11 @@ export interface Seat {
   follows: boolean;
 }
 
+/** What `position` is the first to name gets so long to come by itself, as with the SDK: its event is most likely on its way. */
+const PATIENCE_MS = 1_000;
+/** How long a socket may take to open; after each that took longer the next one gets more, as with the SDK. */
+const OPEN_TIMEOUT_MS = 15_000;
+
 /** A client opens its next socket a little before the server closes the draining one; so does the SDK. */
 const SOONER = 0.8;
 
@@ -23,12 +29,15 @@ export class Member implements LinkOwner {
   private opening?: Link;
   private timer?: NodeJS.Timeout;
   private attempt = 0;
+  /** Sockets in a row that did not open in time. */
+  private timeouts = 0;
   private address = 0;
   private lostAtMs?: number;
   private nextAckId = 1;
   private syncing?: number;
   /** Asks again when it fires, and not before: as the SDK, it keeps to what it was told. */
   private pause?: NodeJS.Timeout;
+  private patience?: NodeJS.Timeout;
   private fruitless = 0;
 
   constructor(
@@ -41,14 +50,14 @@ export class Member implements LinkOwner {
     return this.current !== undefined;
   }
 
-  get isBehind(): boolean {
-    return this.seat.follows && this.replica.isBehind;
-  }
-
   open(): void {
     if (this.opening) return;
     const { urls } = this.seat;
-    this.opening = new Link(this, urls[this.address % urls.length] as string, this.tokenOf(this.seat));
+    this.opening = new Link(this, {
+      url: urls[this.address % urls.length] as string,
+      accessToken: this.tokenOf(this.seat),
+      openTimeoutMs: patienceMs(this.timeouts, OPEN_TIMEOUT_MS),
+    });
   }
 
   /** Asks without waiting for the answer. */
@@ -58,6 +67,7 @@ export class Member implements LinkOwner {
 
   close(): void {
     clearTimeout(this.timer);
+    clearTimeout(this.patience);
     this.endPause();
     this.opening?.close();
     this.current?.close();
@@ -97,6 +107,7 @@ export class Member implements LinkOwner {
   onEnd(link: Link, reason: string): void {
     count(this.totals().ended, link.closing?.code ?? reason);
     if (link === this.opening) this.opening = undefined;
+    if (reason.startsWith(TIMED_OUT)) this.timeouts += 1;
     if (link === this.current) {
       this.current = undefined;
       this.lostAtMs = performance.now();
@@ -114,6 +125,7 @@ export class Member implements LinkOwner {
     if (this.lostAtMs !== undefined) totals.backMs.push(now - this.lostAtMs);
     this.lostAtMs = undefined;
     this.attempt = 0;
+    this.timeouts = 0;
     const previous = this.current;
     this.current = link;
     this.opening = undefined;
@@ -133,11 +145,20 @@ export class Member implements LinkOwner {
   }
 
   private follow(name: string, text: () => string): void {
-    if (name === 'message:created')
+    if (name === 'message:created') {
       this.replica.onMessage(JSON.parse(text()) as ServerPayload<'message:created'>);
-    else if (name === 'position') this.replica.onPosition(JSON.parse(text()) as ServerPayload<'position'>);
-    else return;
-    if (this.replica.isBehind) this.sync();
+      if (this.replica.isBehind) this.sync();
+    } else if (name === 'position') {
+      this.replica.onPosition(JSON.parse(text()) as ServerPayload<'position'>);
+      if (this.replica.isBehind) this.syncUnlessItComes();
+    }
+  }
+
+  private syncUnlessItComes(): void {
+    this.patience ??= setTimeout(() => {
+      this.patience = undefined;
+      if (this.replica.isBehind) this.sync();
+    }, PATIENCE_MS);
   }
 
   private syncAfter(waitMs: number): void {

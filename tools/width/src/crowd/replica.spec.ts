@@ -47,3 +47,17 @@ test('a digest shows that the last message was lost', () => {
   replica.onPosition({ versions: { [id]: 2 } });
   expect(replica.isBehind).toBe(true);
 });
+
+test('what came too early waits for sync, and makes another one needless', () => {
+  const replica = new Replica();
+  replica.onReady(ready(1));
+  replica.onSynced(page(1, []));
+  for (const version of [4, 3, 6]) replica.onMessage(created(version));
+  expect(replica.isBehind).toBe(true);
+  // The page was read before 3 came, and 5 is still missing.
+  expect(replica.onSynced(page(2, [2]))).toBe(0);
+  expect(replica.question().versions).toEqual({ [id]: 4 });
+  expect(replica.onSynced(page(5, [5]))).toBeUndefined();
+  expect(replica.question().versions).toEqual({ [id]: 6 });
+  expect(replica.messagesIn(id)).toBe(5);
+});

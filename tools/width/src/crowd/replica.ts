@@ -5,6 +5,8 @@ interface Held {
   /** The highest version that anybody told of. */
   seen: number;
   messages: number;
+  /** Versions of messages that came before those below them; they wait, as in the SDK. Made when one does. */
+  early?: Set<number>;
 }
 
 /** Where a member stands in its conversations, by the rules of the contract, without keeping what they say. */
@@ -31,9 +33,10 @@ export class Replica {
 
   onMessage({ conversationId, version }: ServerPayload<'message:created'>): void {
     const held = this.see(conversationId, version);
-    if (version !== held.version + 1) return;
-    held.version = version;
-    held.messages += 1;
+    if (version <= held.version) return;
+    held.early ??= new Set();
+    held.early.add(version);
+    takeEarly(held);
   }
 
   onPosition({ versions }: ServerPayload<'position'>): void {
@@ -58,6 +61,7 @@ export class Replica {
       const fresh = page.messages.filter(({ version }) => version > held.version && version <= page.version);
       held.messages += fresh.length;
       held.version = Math.max(held.version, page.version);
+      takeEarly(held);
       if (page.more) waitMs = Math.max(waitMs ?? 0, page.retryAfterMs ?? 0);
     }
     return waitMs ?? (account.more || this.isBehind ? 0 : undefined);
@@ -69,4 +73,16 @@ export class Replica {
     held.seen = Math.max(held.seen, version);
     return held;
   }
+}
+
+/** Applies what follows on the version, and forgets what a page has brought. */
+function takeEarly(held: Held): void {
+  const { early } = held;
+  if (!early) return;
+  for (const version of early) if (version <= held.version) early.delete(version);
+  while (early.delete(held.version + 1)) {
+    held.version += 1;
+    held.messages += 1;
+  }
+  if (early.size === 0) delete held.early;
 }

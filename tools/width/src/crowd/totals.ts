@@ -1,8 +1,7 @@
-/** What the members of a crowd saw since the last `reset`, `standing` and `behind` excepted, which are as of now. */
+/** What the members of a crowd saw since the last `reset`, `standing` excepted, which is as of now. */
 export interface Totals {
-  /** Members that have their `ready` now, and members that hold less than the others said there is. */
+  /** Members that have their `ready` now. */
   standing: number;
-  behind: number;
   /** Times that `ready` came, and its bytes. */
   readies: number;
   readyBytes: number;
@@ -21,7 +20,6 @@ export interface Totals {
 export function newTotals(): Totals {
   return {
     standing: 0,
-    behind: 0,
     readies: 0,
     readyBytes: 0,
     readyBytesMax: 0,
@@ -43,7 +41,7 @@ export function count(counts: Record<string, number>, name: string, by = 1): voi
 export function addUp(parts: Totals[]): Totals {
   const sum = newTotals();
   for (const part of parts) {
-    for (const key of ['standing', 'behind', 'readies', 'readyBytes', 'syncs', 'syncBytes'] as const)
+    for (const key of ['standing', 'readies', 'readyBytes', 'syncs', 'syncBytes'] as const)
       sum[key] += part[key];
     sum.readyBytesMax = Math.max(sum.readyBytesMax, part.readyBytesMax);
     for (const key of ['openMs', 'backMs'] as const) sum[key] = sum[key].concat(part[key]);
