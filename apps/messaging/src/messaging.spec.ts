@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { describeMongo } from '@parley/testing';
 import { World } from './testing/world';
 
@@ -127,6 +128,13 @@ function describeOne(store: Store): void {
     });
     expect(after.changes.find((change) => change.conversationId === group)).toMatchObject({
       conversation: { unread: 0, readNumber: 2, unreadFrom: 2 },
+    });
+    // Nobody is in nothing: the cursor comes without any entry, too.
+    const nobody = { userId: randomUUID(), cursor: null, limit: 100 };
+    expect(await world.requester.query('messaging.account', nobody)).toEqual({
+      cursor: expect.any(String),
+      more: false,
+      changes: [],
     });
   });
 }

@@ -91,6 +91,7 @@ export class PostgresViewStore extends ViewStore {
 
   async members(conversationIds: string[]): Promise<Map<string, Member[]>> {
     const found = new Map<string, Member[]>(conversationIds.map((id) => [id, []]));
+    if (found.size === 0) return found;
     const rows = await this.read<MemberRow & { conversation_id: string }>(
       'view-members',
       `select conversation_id, user_id, role, joined_at from members

@@ -6,6 +6,11 @@ import { lastMessages } from './last-message.reader';
 import type { MyConversationRow } from './my-conversation';
 import { myConversationColumns, myConversationSource, toMyConversation } from './my-conversation';
 
+/** The one row of a reading that found nothing: it has the snapshot alone. */
+interface NoEntry {
+  id: null;
+}
+
 /**
  * What belongs to a user alone. Entries carry the id of the transaction that last changed them; a cursor is the oldest
  * transaction still under way at the reading (`pg_snapshot_xmin`): everything before it was seen, everything at or after
@@ -20,15 +25,18 @@ export class AccountReader {
   /** Entries changed since the cursor; null asks for all that are joined. */
   async changes(userId: string, cursor: string | null, limit: number): Promise<AccountPage> {
     const from = cursor === null ? undefined : decodeCursor(cursor);
-    // Where the sync after this one begins: taken before the first page is read, so that nothing falls in between.
-    const next = from?.next ?? (await this.snapshot());
-    const { rows } = await this.pool.query<MyConversationRow>({
+    const { rows: read } = await this.pool.query<(MyConversationRow | NoEntry) & { xmin: string }>({
       name: 'account-changes',
-      text: `select ${myConversationColumns} ${myConversationSource}
-             where m.user_id = $1 and (m.stamp >= $2::xid8 or k.stamp >= $2::xid8)
-               and ($5::boolean or m.role is not null)
-               and ($3::uuid is null or m.conversation_id > $3)
-             order by m.conversation_id limit $4`,
+      text: `select now.xmin, entry.*
+             from (select pg_snapshot_xmin(pg_current_snapshot())::text as xmin) as now
+             left join lateral (
+               select ${myConversationColumns} ${myConversationSource}
+               where m.user_id = $1 and (m.stamp >= $2::xid8 or k.stamp >= $2::xid8)
+                 and ($5::boolean or m.role is not null)
+                 and ($3::uuid is null or m.conversation_id > $3)
+               order by m.conversation_id limit $4
+             ) as entry on true
+             order by entry.id`,
       values: [
         userId,
         from?.since ?? '0',
@@ -37,6 +45,9 @@ export class AccountReader {
         from !== undefined && from.since !== '0',
       ],
     });
+    // Where the sync after this one begins: as the first page saw things, so that nothing falls in between.
+    const next = from?.next ?? read[0]!.xmin;
+    const rows = read.filter((row) => row.id !== null);
     const page = rows.slice(0, limit);
     const more = rows.length > limit;
     const last = page[page.length - 1];
