@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { limits } from '@parley/contracts';
 import { describeMongo } from '@parley/testing';
 import { World } from './testing/world';
 
@@ -101,6 +102,47 @@ function describeOne(store: Store): void {
     expect(page.rows[0]).toEqual(row);
     expect(page.rows.map(({ position }) => position)).toEqual(page.rows.map((_, i) => row.position + i));
     expect(page.head).toBe(page.rows[page.rows.length - 1]?.position);
+  });
+
+  it('answers those who join together each with their own, newest first, and with the last messages', async () => {
+    const join = (userId: string) => world.requester.query('messaging.join', { userId });
+    const [older, newer] = [await world.group([world.bob, world.carol]), await world.group()];
+    const { message } = await world.send(older, world.alice, 'm');
+    const { message: last } = await world.send(newer, world.bob, 'm');
+
+    const stranger = randomUUID();
+    const all = await Promise.all([world.alice, world.bob, stranger, world.carol, world.bob].map(join));
+
+    const [alice, bob, nobody, carol, bobAgain] = all.map(({ conversations, memberOf }) => {
+      expect(memberOf).toEqual(conversations.map(({ id }) => id));
+      return conversations.map(({ id, lastMessage }) => ({ id, lastMessage }));
+    });
+    expect(alice?.slice(0, 2)).toEqual([
+      { id: newer, lastMessage: last },
+      { id: older, lastMessage: message },
+    ]);
+    expect(bob?.slice(0, 2)).toEqual([
+      { id: newer, lastMessage: last },
+      { id: older, lastMessage: message },
+    ]);
+    expect(bobAgain).toEqual(bob);
+    expect(carol).toContainEqual({ id: older, lastMessage: message });
+    expect(carol).not.toContainEqual(expect.objectContaining({ id: newer }));
+    expect(nobody).toEqual([]);
+  });
+
+  it('tells who joins and is in more than fit where the list goes on, and all rooms', async () => {
+    const [busy, other] = [randomUUID(), randomUUID()];
+    const ids = await Promise.all(
+      Array.from({ length: limits.readyConversationsMax + 1 }, () => world.group([busy])),
+    );
+    const [joined, otherJoined] = await Promise.all(
+      [busy, other].map((userId) => world.requester.query('messaging.join', { userId })),
+    );
+    expect(joined?.conversations).toHaveLength(limits.readyConversationsMax);
+    expect(joined?.nextCursor).not.toBeNull();
+    expect(joined?.memberOf.sort()).toEqual(ids.sort());
+    expect(otherJoined).toMatchObject({ conversations: [], nextCursor: null, memberOf: [] });
   });
 
   it('keeps marks forward only and tells the account what changed', async () => {

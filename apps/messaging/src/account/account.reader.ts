@@ -1,4 +1,4 @@
-import type { AccountChange, AccountPage, MyConversation } from '@parley/contracts';
+import type { AccountChange, AccountPage, Message, MyConversation } from '@parley/contracts';
 import { limits, ParleyError } from '@parley/contracts';
 import type { Pool } from 'pg';
 import type { LogStore } from '../log/log.store';
@@ -9,6 +9,11 @@ import { myConversationColumns, myConversationSource, toMyConversation } from '.
 /** The one row of a reading that found nothing: it has the snapshot alone. */
 interface NoEntry {
   id: null;
+}
+
+export interface ConversationPage {
+  items: MyConversation[];
+  nextCursor: string | null;
 }
 
 /**
@@ -73,12 +78,29 @@ export class AccountReader {
     return rows[0]!.xmin;
   }
 
+  /** The first pages of several users' lists, by user: `list` without a cursor, in one statement for all. */
+  async firstPages(userIds: string[], limit: number): Promise<Map<string, ConversationPage>> {
+    const { rows } = await this.pool.query<MyConversationRow & { reader_id: string }>({
+      name: 'account-first-pages',
+      text: `select page.*, asked.user_id as reader_id
+             from unnest($1::uuid[]) as asked(user_id)
+             cross join lateral (
+               select ${myConversationColumns} ${myConversationSource}
+               where m.user_id = asked.user_id and m.role is not null
+               order by c.last_activity_at desc, c.id desc limit $2
+             ) as page
+             order by asked.user_id, page.last_activity_at desc, page.id desc`,
+      values: [userIds, limit + 1],
+    });
+    const byUser = new Map(userIds.map((userId) => [userId, [] as MyConversationRow[]]));
+    for (const { reader_id: readerId, ...row } of rows) byUser.get(readerId)?.push(row);
+    // Those who come together are often in the same conversations: each last message is read once.
+    const messages = await lastMessages(this.store, distinct(rows));
+    return new Map([...byUser].map(([userId, own]) => [userId, toPage(own, limit, messages)]));
+  }
+
   /** One user's conversations, most recently active first. */
-  async list(
-    userId: string,
-    limit: number,
-    cursor: string | undefined,
-  ): Promise<{ items: MyConversation[]; nextCursor: string | null }> {
+  async list(userId: string, limit: number, cursor: string | undefined): Promise<ConversationPage> {
     const [before, beforeId] = cursor === undefined ? [null, null] : decodeListCursor(cursor);
     const { rows } = await this.pool.query<MyConversationRow>({
       name: 'account-list',
@@ -88,13 +110,7 @@ export class AccountReader {
              order by c.last_activity_at desc, c.id desc limit $4`,
       values: [userId, before, beforeId, limit + 1],
     });
-    const items = await this.complete(rows.slice(0, limit));
-    const last = items[items.length - 1];
-    const nextCursor =
-      rows.length > limit && last
-        ? Buffer.from(`${last.lastActivityAt} ${last.id}`).toString('base64url')
-        : null;
-    return { items, nextCursor };
+    return toPage(rows, limit, await lastMessages(this.store, rows.slice(0, limit)));
   }
 
   /** @throws ParleyError `forbidden` when one of these users is in as many conversations as anybody may be */
@@ -125,6 +141,26 @@ export class AccountReader {
     const messages = await lastMessages(this.store, rows);
     return rows.map((row) => toMyConversation(row, messages.get(row.id) ?? null));
   }
+}
+
+/** A page of rows that were read with one more than fit, to know whether there is another. */
+function toPage(
+  rows: MyConversationRow[],
+  limit: number,
+  messages: ReadonlyMap<string, Message>,
+): ConversationPage {
+  const items = rows.slice(0, limit).map((row) => toMyConversation(row, messages.get(row.id) ?? null));
+  const last = items[items.length - 1];
+  const nextCursor =
+    rows.length > limit && last
+      ? Buffer.from(`${last.lastActivityAt} ${last.id}`).toString('base64url')
+      : null;
+  return { items, nextCursor };
+}
+
+/** One row of each conversation; what is not the reader's own is the same in all. */
+function distinct(rows: MyConversationRow[]): MyConversationRow[] {
+  return [...new Map(rows.map((row) => [row.id, row])).values()];
 }
 
 function toChange(conversationId: string, conversation: MyConversation | undefined): AccountChange {

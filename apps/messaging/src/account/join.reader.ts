@@ -3,7 +3,7 @@ import { limits, PARTITIONS } from '@parley/contracts';
 import type { Pool } from 'pg';
 import { Deployment } from '../log/deployment';
 import type { LogStore } from '../log/log.store';
-import type { AccountReader } from './account.reader';
+import type { AccountReader, ConversationPage } from './account.reader';
 
 type JoinReply = QueryReply<'messaging.join'>;
 
@@ -14,14 +14,26 @@ const ALL_PARTITIONS = Array.from({ length: PARTITIONS }, (_, partition) => part
  */
 const MOMENT_AGE_MS = 200;
 
+/** Joins that one statement reads at most. */
+const BATCH_MAX = 32;
+
 interface Moment {
   positions: number[];
   accountCursor: string;
 }
 
+const NO_PAGE: ConversationPage = { items: [], nextCursor: null };
+
+interface Asked {
+  userId: string;
+  answer: (reply: JoinReply) => void;
+  fail: (error: unknown) => void;
+}
+
 /** What a joining socket needs: its conversations, its rooms, and which log positions these reflect. */
 export class JoinReader {
   private recent?: { at: number; value: Promise<Moment> };
+  private asked: Asked[] = [];
 
   constructor(
     private readonly pool: Pool,
@@ -30,17 +42,45 @@ export class JoinReader {
     private readonly deployment: Deployment,
   ) {}
 
-  async join(userId: string): Promise<JoinReply> {
-    // Positions and cursor first: the memberships read afterwards reflect at least these.
-    const { positions, accountCursor } = await this.moment();
-    const page = await this.accounts.list(userId, limits.readyConversationsMax, undefined);
+  /** Those who are asked for in one turn, in a storm a whole envelope, are read together. */
+  join(userId: string): Promise<JoinReply> {
+    return new Promise((answer, fail) => {
+      if (this.asked.length === 0) setImmediate(() => this.readAsked());
+      this.asked.push({ userId, answer, fail });
+    });
+  }
+
+  private readAsked(): void {
+    const { asked } = this;
+    this.asked = [];
+    for (let i = 0; i < asked.length; i += BATCH_MAX) void this.readBatch(asked.slice(i, i + BATCH_MAX));
+  }
+
+  private async readBatch(batch: Asked[]): Promise<void> {
+    try {
+      // Positions and cursor first: the memberships read afterwards reflect at least these.
+      const moment = await this.moment();
+      const userIds = [...new Set(batch.map(({ userId }) => userId))];
+      const pages = await this.accounts.firstPages(userIds, limits.readyConversationsMax);
+      for (const { userId, answer, fail } of batch) this.reply(userId, moment, pages).then(answer, fail);
+    } catch (error) {
+      for (const { fail } of batch) fail(error);
+    }
+  }
+
+  private async reply(
+    userId: string,
+    { positions, accountCursor }: Moment,
+    pages: ReadonlyMap<string, ConversationPage>,
+  ): Promise<JoinReply> {
+    const { items, nextCursor } = pages.get(userId) ?? NO_PAGE;
     // Most users' first page is all that they are in.
-    const memberOf = page.nextCursor === null ? page.items.map(({ id }) => id) : await this.memberOf(userId);
+    const memberOf = nextCursor === null ? items.map(({ id }) => id) : await this.memberOf(userId);
     return {
       epoch: this.deployment.epoch,
       accountCursor,
-      conversations: page.items,
-      nextCursor: page.nextCursor,
+      conversations: items,
+      nextCursor,
       memberOf,
       positions,
     };

@@ -37,6 +37,8 @@ const logger = getLogger('Join');
 /** A storm of reconnections waits in line for so long; who is later is told to come back. */
 const WAIT_MS_MAX = 8_000;
 const WAITING_MAX = 20_000;
+/** Share of the joins that may be under way up to which each starts as it comes. */
+const STARTED_SINGLY = 0.25;
 const ATTEMPTS_MAX = 3;
 const RETRY_AFTER_MS = 1_000;
 
@@ -76,10 +78,16 @@ export class JoinService {
     this.next();
   }
 
+  /**
+   * A few start as they come. Once more are under way, the next ones wait until most of these are done and go together: what
+   * one turn asks travels in one envelope, which messaging answers with one statement.
+   */
   private next(): void {
     metrics.joining.set(this.waiting.size);
+    const { JOIN_CONCURRENCY } = this.parts.config;
+    if (this.underWay > JOIN_CONCURRENCY * STARTED_SINGLY) return;
     for (const [userId, join] of this.waiting) {
-      if (this.underWay >= this.parts.config.JOIN_CONCURRENCY) return;
+      if (this.underWay >= JOIN_CONCURRENCY) return;
       this.waiting.delete(userId);
       this.underWay += 1;
       void this.carryOut(join).finally(() => {

@@ -1,7 +1,9 @@
-import { accessTokenFor } from '@parley/testing';
+import { accessTokenFor, until } from '@parley/testing';
 import type { Client } from '../testing/client';
 import { aUser, World } from '../testing/world';
 
+/** A quarter of the joins that may be under way. */
+const STARTED_SINGLY = 8;
 const PARTITIONS_USED = [1, 2, 3, 4];
 
 describe('joining', () => {
@@ -169,6 +171,32 @@ describe('joining', () => {
     for (const client of clients) {
       expect(await client.take('conversation:created')).toMatchObject({ conversationId: id });
     }
+  });
+
+  it('lets those wait who come while many join, and asks for them together', async () => {
+    const { messaging } = world;
+    const asked: string[] = [];
+    let release!: () => void;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    messaging.beforeJoinAnswer = (userId) => {
+      asked.push(userId);
+      return released;
+    };
+    const waiting = (joins: number) => async () =>
+      (await world.metrics(0)).includes(`\nrealtime_joins_waiting ${joins}\n`);
+    const open = async (userId: string) => world.open({ token: await accessTokenFor(userId) });
+    const first = Array.from({ length: STARTED_SINGLY + 1 }, aUser);
+    const clients = await Promise.all(first.map(open));
+    await until('so many are asked for', () => asked.length === first.length);
+    const next = Array.from({ length: 5 }, aUser);
+    clients.push(...(await Promise.all(next.map(open))));
+    await until('the others wait', waiting(next.length));
+    expect(asked.sort()).toEqual(first.sort());
+
+    messaging.beforeJoinAnswer = () => Promise.resolve();
+    release();
+    for (const client of clients) await client.take('ready');
+    await until('nobody waits', waiting(0));
   });
 
   it('turns clients away, and tells them when to come back, while messaging is away', async () => {
