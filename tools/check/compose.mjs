@@ -21,6 +21,9 @@ const CERTIFICATES = [
   ]),
 ];
 
+/** The one whose image has neither a health check nor anything to make one with. */
+const SHELLLESS = 'otel-collector';
+
 const folder = join(workspace, 'docker');
 const names = readdirSync(folder).filter((name) => /^compose\..*yml$/.test(name));
 const documents = Object.fromEntries(
@@ -124,7 +127,11 @@ function anyService(name, service) {
   if (!pinned) found.push(`the image ${service.image} is not pinned`);
   const { limits } = service.deploy?.resources ?? {};
   if (!limits?.cpus || !limits?.memory) found.push('has no limits of CPU and memory');
-  if (!service.healthcheck && !service.image.startsWith('parley/')) found.push('has no health check');
+  if (!service.healthcheck && !service.image.startsWith('parley/') && name !== SHELLLESS)
+    found.push('has no health check');
+  // One that ends is awaited by its end.
+  if (service.healthcheck?.disable && service.restart !== 'on-failure')
+    found.push('its health check is disabled, at which `up --wait` fails; leave it out');
   if (!service.restart) found.push('says nothing about restarts');
   for (const secret of service.secrets ?? [])
     if (!secrets[secret.source ?? secret]) found.push(`secret ${secret.source ?? secret} is not declared`);
