@@ -14,6 +14,8 @@ export interface Deployment {
   /** What is not as it should be with what runs, one sentence each. */
   inspect(): Promise<string[]>;
   acts(): Promise<Act[]>;
+  /** What those that watch it did not see as they should, after everything that was done, one sentence each. */
+  review(): Promise<string[]>;
   /** Shows what the parts said last, after a failure. */
   logs(): Promise<string>;
   /** Ends everything, data included. Returns what did not end as it should. */

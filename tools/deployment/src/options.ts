@@ -8,7 +8,7 @@ const USAGE = `npm run test:compose -- [OPTION]...      builds the images, bring
   --tls             encrypted: HTTPS at the gateway, TLS to the servers
   --balanced        two gateways behind HAProxy, which are replaced and killed, too
   --no-build        take the images that are here
-  --monitoring      bring up Prometheus, Grafana and the others, too
+  --monitoring      bring up Prometheus, Grafana and the others, too, and look at what they saw
   --pace MS         how often each of the three people speaks; default 100
   --keep            leave it running, for a look
 npm run test:kubernetes -- [OPTION]...   the same in the cluster of the current context, with an overlay of k8s/

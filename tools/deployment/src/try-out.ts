@@ -31,6 +31,8 @@ export async function tryOut(
       if (act.isOrderly) findings.push(...refused);
     }
     findings.push(...(await talk.end()));
+    say('Reviewing what was seen of it');
+    findings.push(...(await deployment.review()));
   } catch (error) {
     for (const finding of findings) process.stdout.write(`${finding}\n`);
     throw error;

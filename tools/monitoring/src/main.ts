@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import { runCommand, unlessInterrupted } from '@parley/tool-local';
 import { startSystem, type System } from '@parley/tool-load';
+import { examinePanels } from './examine';
 import { panelQueries } from './panels';
 import { PrometheusQueries } from './query';
 import { workload } from './workload';
@@ -48,15 +49,11 @@ async function tryPanels(system: System): Promise<string[]> {
 /** What is wrong with dashboards, rules and targets. */
 async function examine(prometheus: PrometheusQueries, from: number, to: number): Promise<string[]> {
   const queries = panelQueries(DASHBOARDS, RATE_INTERVAL);
-  const findings = [...(await prometheus.deadTargets(TARGET_GRACE_MS)), ...(await prometheus.failedRules())];
-  for (const { dashboard, panel, expr } of queries) {
-    const where = `${dashboard}: ${panel}: ${expr}`;
-    try {
-      if ((await prometheus.seriesWithData(expr, from, to)) === 0) findings.push(`${where}: no data`);
-    } catch (error) {
-      findings.push(`${where}: ${(error as Error).message}`);
-    }
-  }
+  const findings = [
+    ...(await prometheus.deadTargets(TARGET_GRACE_MS)),
+    ...(await prometheus.failedRules()),
+    ...(await examinePanels(prometheus, queries, from, to)),
+  ];
   say(`${queries.length} queries of panels asked, ${findings.length} findings`);
   return findings;
 }

@@ -1,7 +1,10 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { LocalError } from '@parley/tool-local';
 import { APPS, inspectApps } from '../apps';
 import { run } from '../command';
 import type { Act, Deployment } from '../deployment';
+import { reviewMonitoring } from '../monitoring/review';
 import { composeActs } from './acts';
 
 const FILES = ['docker/compose.yml', 'docker/compose.scaled.yml'];
@@ -21,6 +24,8 @@ const ANY_PORT = [
   'MAIL_PORT',
   'GRAFANA_PORT',
 ];
+/** As docker/secrets.mjs makes it. */
+const GRAFANA_PASSWORD = resolve(__dirname, '../../../../docker/secrets/grafana.password');
 const START_WITHIN_S = 900;
 const SHOWN_LINES = 40;
 
@@ -49,6 +54,9 @@ export interface ComposeOptions {
 export class Compose implements Deployment {
   /** Not of what ends everything. */
   private signal: AbortSignal | undefined;
+  /** Of the gateway. */
+  private url = '';
+  private startedAt = 0;
 
   constructor(private readonly options: ComposeOptions) {
     this.signal = options.signal;
@@ -68,7 +76,9 @@ export class Compose implements Deployment {
       ...(this.options.monitoring ? [] : [door]),
     );
     const address = await this.compose('port', door, tls ? '8443' : '8000');
-    return `${tls ? 'https' : 'http'}://${address}`;
+    this.url = `${tls ? 'https' : 'http'}://${address}`;
+    this.startedAt = Date.now();
+    return this.url;
   }
 
   inspect(): Promise<string[]> {
@@ -80,6 +90,26 @@ export class Compose implements Deployment {
 
   acts(): Promise<Act[]> {
     return composeActs(this, this.options.balanced ? [...APPS, 'kong'] : APPS);
+  }
+
+  async review(): Promise<string[]> {
+    if (!this.options.monitoring) return [];
+    const at = async (service: string, port: string): Promise<string> =>
+      `http://${await this.compose('port', service, port)}`;
+    return reviewMonitoring(
+      {
+        urls: {
+          gateway: this.url,
+          prometheus: await at('prometheus', '9090'),
+          alertmanager: await at('alertmanager', '9093'),
+          mail: await at('mailpit', '8025'),
+          grafana: await at('grafana', '3000'),
+        },
+        grafana: { user: 'parley', password: readFileSync(GRAFANA_PASSWORD, 'utf8').trim() },
+        balanced: this.options.balanced,
+      },
+      this.startedAt,
+    );
   }
 
   logs(): Promise<string> {

@@ -65,6 +65,11 @@ export class Kubernetes implements Deployment {
     return kubernetesActs(this);
   }
 
+  /** No monitoring is part of its overlays. */
+  async review(): Promise<string[]> {
+    return [];
+  }
+
   async logs(): Promise<string> {
     if (!this.isOurs) return '';
     return this.inNamespace(

@@ -1,10 +1,11 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ParleyClient, ParleyError } from '@parley/client';
+import type { ParleyClient, ParleyError } from '@parley/client';
 import type { Message } from '@parley/contracts';
 import { until } from '@parley/tool-load';
 import { awaited } from '../command';
 import { judge, type Sent } from './judge';
+import { signUp } from './sign-up';
 
 /** How soon a refused HTTP request is repeated. */
 const REPEAT_MS = 100;
@@ -180,18 +181,4 @@ export class Talk {
 
 function describe(error: ParleyError): string {
   return `${error.status || 'no answer'} ${error.code}: ${error.message}`;
-}
-
-async function signUp(url: string, name: string): Promise<ParleyClient> {
-  const client = new ParleyClient({ url, messagesMax: Number.MAX_SAFE_INTEGER });
-  const username = `${name}_${randomBytes(6).toString('hex')}`;
-  await client.register({
-    email: `${username}@example.com`,
-    username,
-    password: randomBytes(12).toString('base64url'),
-    displayName: name,
-  });
-  await client.connect();
-  await client.synced();
-  return client;
 }

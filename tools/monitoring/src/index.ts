@@ -1,0 +1,3 @@
+export { examinePanels } from './examine';
+export { panelQueries } from './panels';
+export { PrometheusQueries } from './query';
