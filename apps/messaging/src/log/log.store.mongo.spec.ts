@@ -30,7 +30,8 @@ describeMongo('the log in MongoDB and its projection in PostgreSQL', () => {
     await log.store.append([writer.created(), sent].map((row, i) => ({ ...row, position: i + 1 })));
     const plans: [string, unknown][] = [];
     for (const { filter, ...options } of await queriesOf(log, config)) {
-      const plan = await rows.find(filter, options).explain();
+      // A mongos explains nothing that asks for a majority.
+      const plan = await rows.find(filter, { ...options, readConcern: { level: 'local' } }).explain();
       plans.push([JSON.stringify(filter), indexOf(plan, kind)]);
     }
     expect(plans.map(([, index]) => index).sort()).toEqual(

@@ -12,6 +12,7 @@ import {
   runMongoMigrations,
   runService,
 } from '..';
+import { mongoOptions, openMongo } from './connection';
 
 const things: MongoMigration = {
   name: '1700000000000-things',
@@ -65,6 +66,16 @@ describeMongo('MongoDB', () => {
     if (mongo.kind === 'mongodb') await expect(malformed).rejects.toMatchObject({ code: 121 });
     else await malformed;
     await service.close();
+  });
+
+  test('a server is told who connects, without which MongoDB refuses a client', async () => {
+    const connection = await openMongo(mongo.url, mongoOptions(settings()));
+    const told = await connection.getClient().options.metadata;
+    expect(told).toMatchObject({
+      driver: { name: expect.stringContaining('nodejs') },
+      application: { name: 'parley-things' },
+    });
+    await connection.close();
   });
 
   test('a dead and a frozen server are told as away, and all resumes by itself', async () => {
