@@ -2,6 +2,7 @@ import { conditionsOf, instancesOf, startSystem, type System } from '@parley/too
 import { runCommand, unlessInterrupted } from '@parley/tool-local';
 import { WORKSPACE, buildOf } from './fault/former-build';
 import { type Plant, plantBug, plantedKind } from './fault/plant';
+import { impediment, MEMBERS } from './fault/replica-set';
 import { runRound, type Stage } from './fault/round';
 import { Supervisor } from './fault/supervisor';
 import { Load, PACE_MS } from './load/load';
@@ -31,6 +32,7 @@ async function main(interrupted: AbortSignal): Promise<void> {
     scale: options.scale,
     gateways: options.balanced ? 2 : 1,
     store: options.store,
+    mongoMembers: MEMBERS,
     tls: options.tls,
     env: { DRAIN_GRACE_MS },
     isTemporary: !options.keep,
@@ -39,12 +41,13 @@ async function main(interrupted: AbortSignal): Promise<void> {
   });
   const supervisor = new Supervisor(instancesOf(system));
   try {
-    const outcomes = await unlessInterrupted(
+    const { outcomes, skipped } = await unlessInterrupted(
       interrupted,
       runAll(options, system, supervisor, formerWorkspace),
     );
-    process.stdout.write(`\n${conditionsOf(system)}\n${report(outcomes)}\n`);
-    process.exitCode = (options.plant ? wasFound(options.plant, outcomes) : outcomes.every(isGood)) ? 0 : 1;
+    process.stdout.write(`\n${[conditionsOf(system), report(outcomes), ...skipped].join('\n')}\n`);
+    const isAllGood = outcomes.length > 0 && outcomes.every(isGood);
+    process.exitCode = (options.plant ? wasFound(options.plant, outcomes) : isAllGood) ? 0 : 1;
   } finally {
     say('Stopping');
     supervisor.stop();
@@ -64,7 +67,7 @@ async function runAll(
   system: System,
   supervisor: Supervisor,
   formerWorkspace: string | undefined,
-): Promise<Outcome[]> {
+): Promise<{ outcomes: Outcome[]; skipped: string[] }> {
   const { plant, durationMs, seed } = options;
   say('Registering people and connecting them');
   const world = await createWorld(system);
@@ -90,8 +93,15 @@ async function runAll(
       : {}),
   };
   const outcomes: Outcome[] = [];
+  const skipped: string[] = [];
   for (const fault of options.faults) {
     say(fault.name);
+    const why = impediment(fault, system);
+    if (why !== undefined) {
+      skipped.push(`SKIPPED ${fault.name}: ${why}`);
+      say(`  SKIPPED: ${why}`);
+      continue;
+    }
     const outcome = await runRound(fault, stage).catch((error: Error) => unjudged(fault.name, error));
     say(
       `  ${isGood(outcome) ? 'good' : 'BAD'}: ${outcome.acked} messages, ${outcome.changed} changes, ${outcome.refused} refused`,
@@ -101,7 +111,7 @@ async function runAll(
     if (outcome.trouble.length > 0) break;
   }
   for (const person of [...world.people, ...world.bystanders]) person.close();
-  return outcomes;
+  return { outcomes, skipped };
 }
 
 function unjudged(fault: string, error: Error): Outcome {

@@ -29,6 +29,8 @@ export interface SystemOptions {
   gateways?: number;
   /** Where messages are kept; postgresql where nothing is said. */
   store?: MessageStore;
+  /** Of a MongoDB of our own (default 1). */
+  mongoMembers?: number;
   /** Whether every connection but those behind the gateway is encrypted. */
   tls?: boolean;
   /** Another build to take the apps from. */
@@ -101,6 +103,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       servers: {
         onProgress: options.say,
         ...(options.store ? { store: options.store } : {}),
+        ...(options.mongoMembers ? { mongoMembers: options.mongoMembers } : {}),
         given: mongoOnly(process.env),
       },
       gateway: { env: WIDE_LIMITS.gateway },
@@ -148,7 +151,8 @@ function mongoOnly(env: NodeJS.ProcessEnv): GivenServers {
 /** How the system was started, as reports begin. */
 export function conditionsOf({ servers: { mongodb, tls } }: Stack): string {
   const ferret = mongodb?.kind === 'ferretdb' ? 'FerretDB over PostgreSQL, in place of MongoDB' : 'MongoDB';
-  const store = mongodb ? ferret : 'PostgreSQL';
+  const members = (mongodb?.members.length ?? 0) > 1 ? `, a replica set of ${mongodb?.members.length}` : '';
+  const store = mongodb ? `${ferret}${members}` : 'PostgreSQL';
   return `Messages are kept in ${store}${tls ? '; connections are encrypted' : ''}`;
 }
 
@@ -160,6 +164,9 @@ export function pidsOf({ apps, gateway, servers }: Stack): Map<string, number[]>
   };
   for (const instance of apps.instances) add(instance.app, instance.pid);
   add('gateway', gateway.pid);
-  for (const name of ['postgres', 'redis', 'rabbitmq', 'mongodb'] as const) add(name, servers[name]?.pid);
+  for (const name of ['postgres', 'redis', 'rabbitmq'] as const) add(name, servers[name].pid);
+  const { mongodb } = servers;
+  if (mongodb && mongodb.members.length === 0) add('mongodb', mongodb.pid);
+  for (const member of mongodb?.members ?? []) add('mongodb', member.pid);
   return pids;
 }

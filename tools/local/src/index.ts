@@ -33,7 +33,7 @@ export {
   startServers,
   type StartServersOptions,
 } from './servers/servers';
-export type { MongoServer, RabbitServer, Server, ServerName } from './servers/server';
+export type { Member, MongoServer, RabbitServer, Server, ServerName } from './servers/server';
 export { readOptions, runCommand } from './system/command';
 export { interruptions, unlessInterrupted } from './system/interruption';
 export { LocalError } from './system/local-error';

@@ -70,7 +70,8 @@ describeMongo('MongoDB', () => {
 
   test('a server is told who connects, without which MongoDB refuses a client', async () => {
     const connection = await openMongo(mongo.url, mongoOptions(settings()));
-    const told = await connection.getClient().options.metadata;
+    const { metadata } = connection.getClient().options as unknown as { metadata: Promise<unknown> };
+    const told = await metadata;
     expect(told).toMatchObject({
       driver: { name: expect.stringContaining('nodejs') },
       application: { name: 'parley-things' },

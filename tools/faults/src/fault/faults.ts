@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Instance, type MessageStore, redisOf, type Server, type ServerName } from '@parley/tool-local';
 import type { System } from '@parley/tool-load';
 import { joining, rolling, upgraded } from './instances';
+import { replicaSetFaults } from './replica-set';
 
 const OUTAGE_MS = 10_000;
 const FREEZE_MS = 20_000;
@@ -30,6 +31,8 @@ export interface Fault {
   name: string;
   /** With this store alone. */
   store?: MessageStore;
+  /** It strikes members of a replica set, which not every MongoDB has: see `impediment`. */
+  needsMembers?: boolean;
   demands?: Demands;
   /**
    * Breaks it and ends the disturbance; what comes after must happen by itself. May answer how long, at most, it took
@@ -126,6 +129,7 @@ export const faults: Fault[] = [
   crashed('rabbitmq'),
   crashed('postgres'),
   crashed('mongodb'),
+  ...replicaSetFaults,
   flushed,
   frozen,
   joining,

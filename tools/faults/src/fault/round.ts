@@ -58,9 +58,10 @@ export async function runRound(fault: Fault, stage: Stage): Promise<Outcome> {
   const allWrite = (): boolean => conversationIds.every((id) => firstAck(load, endedAt, id) !== undefined);
   if (!(await until(allWrite, RECOVERY_MS))) trouble.push('Not every conversation took messages again.');
   const heads = new Map(load.heads);
-  const isLevel = await until(() => world.places.every((place) => isAt(place, heads)), SYNC_MS);
+  const laggards = (): string[] => world.places.flatMap((place) => laggardsOf(place, heads));
+  const isLevel = await until(() => laggards().length === 0, SYNC_MS);
   const inSyncMs = performance.now() - endedAt;
-  if (!isLevel) trouble.push('Not every client came to what had been acknowledged.');
+  if (!isLevel) trouble.push('Not every client came to what had been acknowledged.', ...laggards());
   const presenceViolations = (await presence?.judge(endedAt)) ?? [];
   await delay(durationMs);
   const unanswered = await load.pause(ANSWERS_MS);
@@ -120,12 +121,15 @@ function sinceStrike(
   return known.length < moments.length || known.length === 0 ? undefined : choose(...known) - struckAt;
 }
 
-/** Whether every client of a conversation, save its guest's, has come to its version in `heads` or beyond. */
-function isAt({ circle, people, guest }: Place, heads: Map<string, number>): boolean {
+/** Who of a conversation, save its guest, has not come to its version in `heads`, in words. */
+function laggardsOf({ circle, people, guest }: Place, heads: Map<string, number>): string[] {
   const { id } = circle.conversation;
-  return people
-    .filter((person) => person !== guest)
-    .every((person) => person.isConnected && (person.replica.versionOf(id) ?? 0) >= (heads.get(id) ?? 0));
+  const head = heads.get(id) ?? 0;
+  return people.flatMap((person) => {
+    const version = person.replica.versionOf(id) ?? 0;
+    if (person === guest || (person.isConnected && version >= head)) return [];
+    return `${person.userId} stood at ${version} of ${id}, expected ${head}${person.isConnected ? '' : ', and was not connected'}`;
+  });
 }
 
 /** Which client does not yet stand where the log ends, left to itself; undefined when all do. */

@@ -30,12 +30,29 @@ export interface RabbitServer extends Server {
   readonly metricsAddress?: string;
 }
 
+/** One server of a replica set, by itself. */
+export interface Member extends Pick<Server, 'pid' | 'start' | 'stop' | 'kill' | 'freeze' | 'thaw'> {
+  readonly name: string;
+}
+
 export interface MongoServer extends Server {
   /** What it is: MongoDB itself, or FerretDB in its place, which keeps its data in PostgreSQL and can do less. */
   readonly kind: MongoKind;
+  /** Of a replica set of our own; there are none where it was given, or is FerretDB. */
+  readonly members: readonly Member[];
+  /** The member that takes writes. @throws Error while there is none, and where there are no members */
+  primary(): Promise<Member>;
+  /** Resolves when every member has caught up, so that the set outlives the loss of one. */
+  untilInService(): Promise<void>;
   /** What the server needs once the apps' migrations have run there. */
   afterMigrations?(): Promise<void>;
 }
+
+export const noMembers: Pick<MongoServer, 'members' | 'primary' | 'untilInService'> = {
+  members: [],
+  untilInService: () => Promise.resolve(),
+  primary: () => Promise.reject(new Error('This MongoDB has no members of ours.')),
+};
 
 export interface ServerOptions {
   /** True: every acknowledged write survives a crash of the machine (the product). False: faster, for tests. */

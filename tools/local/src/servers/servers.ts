@@ -45,6 +45,8 @@ export interface StartServersOptions extends Partial<ServerOptions> {
   given?: GivenServers;
   /** Where the apps keep messages (default postgresql); for mongodb a server of that kind starts besides. */
   store?: MessageStore;
+  /** How many members a MongoDB of our own has (default 1); FerretDB, which stands in for it, is always one. */
+  mongoMembers?: number;
   /** Work that needs the databases alone, done while RabbitMQ, the slowest, still starts. */
   withDatabases?: (environment: ServerEnvironment) => Promise<void>;
   /**
@@ -137,6 +139,10 @@ async function prepareServers(dir: string, options: StartServersOptions): Promis
           programs,
           certificates,
         });
+  const morePorts: number[] = [];
+  if (options.store === 'mongodb')
+    for (let member = 2; member <= (options.mongoMembers ?? 1); member++)
+      morePorts.push(await portOf(`mongodb-${member}`));
   const mongodb =
     options.store === 'mongodb'
       ? await mongoServer(
@@ -144,6 +150,7 @@ async function prepareServers(dir: string, options: StartServersOptions): Promis
           {
             dir,
             port: await portOf('mongodb'),
+            morePorts,
             password: (passwords.mongodb ??= secret()),
             databaseUrl: postgres.url,
             certificates,

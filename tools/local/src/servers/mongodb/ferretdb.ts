@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { OwnedProcess } from '../../process/owned-process';
 import { type CertificatePaths, certificatePaths } from '../certificates';
 import { databaseClient } from '../postgres';
-import type { MongoServer } from '../server';
+import { type MongoServer, noMembers } from '../server';
 import { addContainmentIndexes } from './indexes';
 import { answersMongo } from './probe';
 
@@ -55,6 +55,7 @@ export function ferretServer(plan: FerretPlan): MongoServer {
     kind: 'ferretdb',
     url,
     managed: true,
+    ...noMembers,
     get pid() {
       return owned.pid;
     },

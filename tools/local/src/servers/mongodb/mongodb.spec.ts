@@ -10,6 +10,8 @@ import { mongoServer } from './start';
 
 const WORKSPACE = resolve(__dirname, '../../../../..');
 const BUILD_MS = 600_000;
+/** Older servers answer before they have it in the journal. */
+const kept = { writeConcern: { w: 'majority', j: true } } as const;
 
 // A private one: a server that somebody else runs is not ours to kill.
 const source = findMongo({});
@@ -36,7 +38,11 @@ describeIf(source ? 'a private MongoDB' : `SKIPPED, because ${NO_MONGO.message} 
       await server.start();
       const ours = certificatePaths(certificates, 'client');
       const letters = { timeoutMs: 20_000, ours };
-      await withMongo(server.url, (client) => client.db().collection('letters').insertOne({ a: 1 }), letters);
+      await withMongo(
+        server.url,
+        (client) => client.db().collection('letters').insertOne({ a: 1 }, kept),
+        letters,
+      );
 
       await server.kill();
       await server.start();
@@ -51,5 +57,45 @@ describeIf(source ? 'a private MongoDB' : `SKIPPED, because ${NO_MONGO.message} 
       await postgres.stop();
     },
     BUILD_MS,
+  );
+});
+
+const mongod = source?.how === 'mongod' ? source : undefined;
+const itOnMongod = mongod ? it : it.skip;
+
+describe('a private replica set', () => {
+  const { dir, remove } = temporaryDirectory();
+  afterAll(remove);
+
+  itOnMongod(
+    `${mongod ? '' : 'SKIPPED, because there is no mongod: '}goes on without its primary, which comes back`,
+    async () => {
+      const ports = [await freePort(), await freePort(), await freePort()] as const;
+      const plan = { dir, password: 'secret', databaseUrl: '', port: ports[0], morePorts: ports.slice(1) };
+      const server = await mongoServer(mongod, plan, () => undefined);
+      await server.start();
+      const patient = { timeoutMs: 60_000 };
+      const write = (number: number) =>
+        withMongo(
+          server.url,
+          (client) => client.db().collection('letters').insertOne({ number }, kept),
+          patient,
+        );
+      await write(1);
+      const first = await server.primary();
+      await first.kill();
+      await write(2);
+      expect((await server.primary()).name).not.toBe(first.name);
+
+      await first.start();
+      await server.untilInService();
+      const numbers = await withMongo(
+        server.url,
+        (client) => client.db().collection('letters').find().sort({ number: 1 }).toArray(),
+        patient,
+      );
+      expect(numbers).toMatchObject([{ number: 1 }, { number: 2 }]);
+      await server.stop();
+    },
   );
 });

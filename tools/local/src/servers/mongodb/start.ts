@@ -1,6 +1,6 @@
 import { LocalError } from '../../system/local-error';
 import { type GivenServers, givenServer } from '../given';
-import type { MongoServer } from '../server';
+import { type MongoServer, noMembers } from '../server';
 import { buildFerret } from './build';
 import { ferretServer } from './ferretdb';
 import { mongodServer } from './mongod';
@@ -11,6 +11,8 @@ export interface MongoPlan {
   /** The run directory. */
   dir: string;
   port: number;
+  /** Of further members of a replica set, where it is a MongoDB of our own. */
+  morePorts?: number[];
   password: string;
   /** Where FerretDB keeps the data. */
   databaseUrl: string;
@@ -45,10 +47,17 @@ export async function mongoServer(
     case 'given': {
       const server = givenServer('mongodb', source.url, plan.given ?? {});
       await server.start();
-      return Object.assign(server, { kind: await kindOfMongo(source.url, plan.given?.tls?.paths) });
+      return Object.assign(server, {
+        kind: await kindOfMongo(source.url, plan.given?.tls?.paths),
+        ...noMembers,
+      });
     }
     case 'mongod':
-      return mongodServer({ ...plan, program: source.program });
+      return mongodServer({
+        ...plan,
+        ports: [plan.port, ...(plan.morePorts ?? [])],
+        program: source.program,
+      });
     case 'ferretdb':
       return ferretServer({ ...plan, program: source.program });
     case 'build':

@@ -1,0 +1,65 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { System } from '@parley/tool-load';
+import type { Member } from '@parley/tool-local';
+import type { Fault } from './faults';
+
+/** With one member lost, two are a majority still. */
+export const MEMBERS = 3;
+/** Longer than an election takes, which begins after ten seconds without a primary. */
+const OUTAGE_MS = 20_000;
+/** An election, and what the driver and the apps need to find the new primary. */
+const ELECTION_REFUSED_MS_MAX = 20_000;
+
+/** The primary crashes; another one is elected, which has all that was acknowledged. */
+const killed: Fault = {
+  ...ofSet('kill -9 mongodb primary 20 s'),
+  async strike(system) {
+    const primary = await primaryOf(system);
+    await primary.kill();
+    await delay(OUTAGE_MS);
+    await primary.start();
+  },
+};
+
+/** The primary stands still and comes back with what nobody else has: the others have elected one meanwhile. */
+const frozen: Fault = {
+  ...ofSet('freeze mongodb primary 20 s'),
+  async strike(system) {
+    const primary = await primaryOf(system);
+    primary.freeze();
+    await delay(OUTAGE_MS);
+    primary.thaw();
+  },
+};
+
+/** Every member is replaced in good order, as an upgrade of the servers does. */
+const replaced: Fault = {
+  ...ofSet('replace mongodb members'),
+  async strike({ servers: { mongodb } }) {
+    for (const member of mongodb?.members ?? []) {
+      await member.stop();
+      await member.start();
+      await mongodb?.untilInService();
+    }
+  },
+};
+
+/** Only where the run has a replica set of its own to strike. */
+export const replicaSetFaults: Fault[] = [killed, frozen, replaced];
+
+/** Why a fault cannot be tried on this system; undefined when it can. */
+export function impediment({ needsMembers }: Fault, { servers: { mongodb } }: System): string | undefined {
+  if (!needsMembers || (mongodb?.members.length ?? 0) >= MEMBERS) return undefined;
+  return mongodb?.managed
+    ? 'FerretDB stands in for MongoDB, and has no members: install mongod'
+    : 'the members of MONGODB_URL are not ours to strike: install mongod and leave it out';
+}
+
+function ofSet(name: string): Pick<Fault, 'name' | 'store' | 'needsMembers' | 'demands'> {
+  return { name, store: 'mongodb', needsMembers: true, demands: { refusedMsMax: ELECTION_REFUSED_MS_MAX } };
+}
+
+async function primaryOf({ servers: { mongodb } }: System): Promise<Member> {
+  if (!mongodb) throw new Error('There is no MongoDB.');
+  return mongodb.primary();
+}
