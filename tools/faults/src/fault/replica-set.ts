@@ -5,14 +5,17 @@ import type { Fault } from './faults';
 
 /** With one member lost, two are a majority still. */
 export const MEMBERS = 3;
-/** Longer than an election takes, which begins after ten seconds without a primary. */
-const OUTAGE_MS = 20_000;
-/** An election, and what the driver and the apps need to find the new primary. */
-const ELECTION_REFUSED_MS_MAX = 20_000;
+/** Longer than it takes to go on without the primary. */
+const OUTAGE_MS = 30_000;
+/**
+ * An election begins after ten seconds without a primary; and when that one is frozen, who followed it waits some
+ * seconds more before he follows another, without which there is no majority.
+ */
+const ELECTION_REFUSED_MS_MAX = 25_000;
 
 /** The primary crashes; another one is elected, which has all that was acknowledged. */
 const killed: Fault = {
-  ...ofSet('kill -9 mongodb primary 20 s'),
+  ...ofSet('kill -9 mongodb primary 30 s'),
   async strike(system) {
     const primary = await primaryOf(system);
     await primary.kill();
@@ -23,7 +26,7 @@ const killed: Fault = {
 
 /** The primary stands still and comes back with what nobody else has: the others have elected one meanwhile. */
 const frozen: Fault = {
-  ...ofSet('freeze mongodb primary 20 s'),
+  ...ofSet('freeze mongodb primary 30 s'),
   async strike(system) {
     const primary = await primaryOf(system);
     primary.freeze();

@@ -21,7 +21,10 @@ export function markOf(dir: string): Record<string, string> {
   return { [MARK]: realpathSync(dir), [OWNER_MARK]: String(process.pid) };
 }
 
-/** Whether process `pid` is alive (a zombie counts as dead). */
+/**
+ * Whether process `pid` is alive. A zombie counts as dead once its last thread has ended: until then its files are open,
+ * and its ports are taken.
+ */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -29,7 +32,10 @@ export function isAlive(pid: number): boolean {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
   const stat = readProc(pid, 'stat');
-  return stat === undefined || stat[stat.lastIndexOf(')') + 2] !== 'Z';
+  if (stat === undefined) return true;
+  // Field 3 and field 20 of proc(5); the second may hold spaces, but nothing behind its parenthesis does.
+  const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return state !== 'Z' || Number(fields[16]) > 1;
 }
 
 /** Whether process `pid` is alive and was started for `dir`. */
