@@ -6,6 +6,8 @@ import { replicaSetFaults } from './replica-set';
 
 const OUTAGE_MS = 10_000;
 const FREEZE_MS = 20_000;
+/** Until all goes on again once a server answers again. */
+const AWAKE_MS_MAX = 5_000;
 /** Of an owner's crash: commands wait for the successor, and are not refused for longer. */
 const CRASH_REFUSED_MS_MAX = 2_000;
 
@@ -25,6 +27,8 @@ export interface Hands {
   formerWorkspace?: string;
   presentWorkspace: string;
 }
+
+type Freezable = Pick<Instance, 'freeze' | 'thaw'>;
 
 /** One thing that goes wrong. */
 export interface Fault {
@@ -102,16 +106,28 @@ const flushed: Fault = {
   },
 };
 
-const frozen: Fault = {
-  name: 'freeze messaging 30 s',
-  async strike(system) {
-    const [owner] = system.apps.of('messaging');
-    if (!owner) throw new Error('There is no messaging to freeze.');
-    owner.freeze();
-    await delay(FREEZE_MS);
-    owner.thaw();
-  },
-};
+/** It holds its connections, does nothing, and goes on as if no time had passed. */
+function frozen(name: string, of: (system: System) => Freezable | undefined): Pick<Fault, 'name' | 'strike'> {
+  return {
+    name: `freeze ${name} 20 s`,
+    async strike(system) {
+      const one = of(system);
+      if (!one) throw new Error(`There is no ${name} to freeze.`);
+      one.freeze();
+      await delay(FREEZE_MS);
+      one.thaw();
+    },
+  };
+}
+
+/** A server that stands still, so that nobody is told that it is away. */
+function stalled(name: ServerName): Fault {
+  return {
+    ...onlyWith(name),
+    ...frozen(name, ({ servers }) => servers[name]),
+    demands: { refusedMsMax: FREEZE_MS + AWAKE_MS_MAX },
+  };
+}
 
 /** In the order in which they strike. With one instance of messaging, the first one owns everything. */
 export const faults: Fault[] = [
@@ -131,7 +147,11 @@ export const faults: Fault[] = [
   crashed('mongodb'),
   ...replicaSetFaults,
   flushed,
-  frozen,
+  frozen('messaging', ({ apps }) => apps.of('messaging')[0]),
+  stalled('rabbitmq'),
+  stalled('redis'),
+  stalled('postgres'),
+  stalled('mongodb'),
   joining,
   rolling,
 ];
