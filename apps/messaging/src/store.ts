@@ -19,6 +19,7 @@ import type { StoreConfig } from './config';
 import { databaseSettings } from './database';
 import { checkLog, claimLog, refuseProjectedLog } from './log/log.origin';
 import { LogStore } from './log/log.store';
+import { BoundedLogStore } from './log/log.store.bounded';
 import { MongoLogStore } from './log/log.store.mongo';
 import { PostgresLogStore } from './log/log.store.postgres';
 import { ProjectionStore } from './log/projection.store';
@@ -43,7 +44,7 @@ export function logStore(
 export async function openPostgresLog(source: DataSource): Promise<LogStore> {
   const pool = pgPool(source);
   await refuseProjectedLog(pool);
-  return new PostgresLogStore(pool);
+  return new BoundedLogStore(new PostgresLogStore(pool));
 }
 
 /**
@@ -59,7 +60,8 @@ export async function openMongoLog(source: DataSource, connection: Connection): 
   const pool = pgPool(source);
   await checkLog(pool, database);
   const isFerret = (await mongoKind(database)) === 'ferretdb';
-  return new MongoLogStore(connection, new ProjectionStore(pool), isFerret ? FERRETDB : MONGODB);
+  const traits = isFerret ? FERRETDB : MONGODB;
+  return new BoundedLogStore(new MongoLogStore(connection, new ProjectionStore(pool), traits));
 }
 
 export function mongoSettings(config: StoreConfig): MongoSettings {

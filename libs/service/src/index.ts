@@ -23,3 +23,4 @@ export * from './token';
 export { activeSpan, endSpan, enterContext, startSpan, traceparentOf } from './tracing';
 export * from './validation';
 export { watchSettingsFile } from './watched-file';
+export { within } from './within';

@@ -1,11 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import type { LogEvent, PartitionRows } from '@parley/contracts';
-import { getLogger } from '@parley/service';
+import { getLogger, within } from '@parley/service';
 import type { ParkedEvent, SoundRows } from '../view/view.store';
 import { RowsRefused, ViewFeedStore } from '../view/view.store';
 import { checkRow, parkedOf } from './row.check';
 
 const log = getLogger('RowWriter');
+
+/** Well above what a slow store takes for a batch, of which each command is bounded. */
+const APPLY_MS = 60_000;
 
 /** Writes rows to the store. What cannot be applied is parked, so that its partition goes on. */
 @Injectable()
@@ -16,12 +19,16 @@ export class RowWriter {
   async write(batch: PartitionRows[], epoch: string): Promise<void> {
     const { sound, parked } = sort(batch);
     try {
-      await this.store.apply(sound, parked, epoch);
+      await this.apply(sound, parked, epoch);
       report(parked);
     } catch (error) {
       if (!(error instanceof RowsRefused)) throw error;
       await this.isolate(batch, epoch, error);
     }
+  }
+
+  private apply(sound: SoundRows[], parked: ParkedEvent[], epoch: string): Promise<void> {
+    return within(APPLY_MS, 'writing to the view', this.store.apply(sound, parked, epoch));
   }
 
   /** The store itself refuses some row: halves the batch until that row stands alone, and parks it. */
@@ -37,7 +44,7 @@ export class RowWriter {
     const { partition } = part;
     const { position } = row;
     const parked = [parkedOf(partition, row, `refused by the store: ${refusal.message}`)];
-    await this.store.apply([{ partition, first: position, last: position, rows: [] }], parked, epoch);
+    await this.apply([{ partition, first: position, last: position, rows: [] }], parked, epoch);
     report(parked);
   }
 }

@@ -3,7 +3,8 @@ import { partitionOf } from '@parley/contracts';
 import { v7 } from 'uuid';
 import { MemoryLog } from '../testing/simulation/simulated.store';
 import { Loader } from './loader';
-import type { LogRow, Shortfall } from './log.store';
+import type { LogRow, LogStore, Shortfall } from './log.store';
+import { BoundedLogStore } from './log.store.bounded';
 import { LogOwner } from './owner';
 
 /** A log whose question for client ids is answered when the test says so. */
@@ -58,6 +59,27 @@ class SilentLog extends MemoryLog {
   }
 }
 
+/** A log whose driver does what it is asked, and forgets to say so, once for each of these. */
+class ForgetfulLog extends MemoryLog {
+  readonly forgets = new Set<'append' | 'catchUp' | 'messages'>();
+
+  override append(...asked: Parameters<MemoryLog['append']>): ReturnType<MemoryLog['append']> {
+    return this.unlessForgotten('append', super.append(...asked));
+  }
+
+  override catchUp(...asked: Parameters<MemoryLog['catchUp']>): ReturnType<MemoryLog['catchUp']> {
+    return this.unlessForgotten('catchUp', super.catchUp(...asked));
+  }
+
+  override messages(...asked: Parameters<MemoryLog['messages']>): ReturnType<MemoryLog['messages']> {
+    return this.unlessForgotten('messages', super.messages(...asked));
+  }
+
+  private unlessForgotten<T>(what: 'append' | 'catchUp' | 'messages', work: Promise<T>): Promise<T> {
+    return this.forgets.delete(what) ? new Promise(() => undefined) : work;
+  }
+}
+
 describe('LogOwner', () => {
   const [alice, bob] = [v7(), v7()];
   const conversationId = v7();
@@ -65,11 +87,12 @@ describe('LogOwner', () => {
 
   async function world<Store extends MemoryLog = SlowToRemember>(
     store: Store = new SlowToRemember() as MemoryLog as Store,
+    asSeen: LogStore = store,
   ) {
     const unread: unknown[] = [];
     const owner = new LogOwner({
-      store,
-      loader: new Loader(store),
+      store: asSeen,
+      loader: new Loader(asSeen),
       clock: {
         monotonic: () => performance.now(),
         now: () => new Date().toISOString(),
@@ -138,6 +161,23 @@ describe('LogOwner', () => {
     await expect(refused).rejects.toMatchObject({ code: 'unavailable' });
     store.silences = 0;
     expect(await send('after')).toMatchObject({ message: { number: 2 } });
+  });
+
+  it('goes on where the log has an answer that never comes', async () => {
+    const store = new ForgetfulLog();
+    const { send, submit } = await world(
+      store,
+      new BoundedLogStore(store, { read: 50, append: 50, catchUp: 50 }),
+    );
+    // Stored, and read back at the second attempt.
+    store.forgets.add('append').add('catchUp');
+    expect(await send('first')).toMatchObject({ message: { number: 1 }, created: true });
+    store.forgets.add('messages');
+    const edit = submit('message.edit', { actorId: bob, messageId: v7(), body: 'b', mentions: [] });
+    const behind = send('behind');
+    await expect(edit).rejects.toMatchObject({ code: 'not_found' });
+    expect(await behind).toMatchObject({ message: { number: 2 } });
+    expect(store.forgets.size).toBe(0);
   });
 
   it('asks the log anew for a repeat once it has turned out to know more', async () => {
