@@ -1,5 +1,5 @@
 import { conditionsOf, instancesOf, startSystem, type System } from '@parley/tool-load';
-import { runCommand, unlessInterrupted } from '@parley/tool-local';
+import { findMongo, runCommand, unlessInterrupted } from '@parley/tool-local';
 import { WORKSPACE, buildOf } from './fault/former-build';
 import { type Plant, plantBug, plantedKind } from './fault/plant';
 import { impediment, MEMBERS } from './fault/replica-set';
@@ -7,7 +7,7 @@ import { runRound, type Stage } from './fault/round';
 import { Supervisor } from './fault/supervisor';
 import { Load, PACE_MS } from './load/load';
 import { createWorld } from './load/world';
-import { type FaultOptions, FERRETDB_PACE_MS, parseOptions, USAGE } from './options';
+import { type FaultOptions, parseOptions, strengthOf, USAGE } from './options';
 import { isGood, type Outcome, report } from './report/report';
 
 function say(line: string): void {
@@ -27,9 +27,10 @@ async function main(interrupted: AbortSignal): Promise<void> {
     options.from === undefined ? undefined : await buildOf(options.from, say, interrupted);
   if (options.from !== undefined && formerWorkspace === undefined) return;
   say(`Seed ${options.seed}`);
+  const { scale, paceMs } = strengthOf(options, options.store === 'mongodb' && standsInForMongo());
   const system = await startSystem({
     name: 'faults',
-    scale: options.scale,
+    scale,
     gateways: options.balanced ? 2 : 1,
     store: options.store,
     mongoMembers: MEMBERS,
@@ -43,7 +44,7 @@ async function main(interrupted: AbortSignal): Promise<void> {
   try {
     const { outcomes, skipped } = await unlessInterrupted(
       interrupted,
-      runAll(options, system, supervisor, formerWorkspace),
+      runAll({ ...options, paceMs }, system, supervisor, formerWorkspace),
     );
     process.stdout.write(`\n${[conditionsOf(system), report(outcomes), ...skipped].join('\n')}\n`);
     const isAllGood = outcomes.length > 0 && outcomes.every(isGood);
@@ -55,6 +56,12 @@ async function main(interrupted: AbortSignal): Promise<void> {
   }
 }
 
+/** Whether FerretDB is what this machine has in MongoDB's place. */
+function standsInForMongo(): boolean {
+  const how = findMongo(process.env)?.how;
+  return how === 'ferretdb' || how === 'build';
+}
+
 function wasFound(plant: Plant, outcomes: Outcome[]): boolean {
   const kind = plantedKind[plant];
   const isFound = outcomes.some(({ violations }) => violations.some((one) => one.kind === kind));
@@ -63,16 +70,14 @@ function wasFound(plant: Plant, outcomes: Outcome[]): boolean {
 }
 
 async function runAll(
-  options: FaultOptions,
+  options: FaultOptions & { paceMs: number },
   system: System,
   supervisor: Supervisor,
   formerWorkspace: string | undefined,
 ): Promise<{ outcomes: Outcome[]; skipped: string[] }> {
-  const { plant, durationMs, seed } = options;
+  const { plant, durationMs, seed, paceMs } = options;
   say('Registering people and connecting them');
   const world = await createWorld(system);
-  const isFerret = system.servers.mongodb?.kind === 'ferretdb';
-  const paceMs = options.paceMs ?? (isFerret ? FERRETDB_PACE_MS : PACE_MS);
   if (paceMs !== PACE_MS) say(`Everybody acts every ${paceMs} ms, not every ${PACE_MS}`);
   const load = new Load(world, system.gateway.url, seed, paceMs);
   const target = world.places.at(-1)?.circle.conversation.id ?? '';

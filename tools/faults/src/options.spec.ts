@@ -1,12 +1,22 @@
 import { balancedFaults, faults, slugOf } from './fault/faults';
-import { parseOptions } from './options';
+import { parseOptions, strengthOf } from './options';
 
 describe('parseOptions', () => {
   it('strikes with everything, at several instances of everything, where nothing is said', () => {
     const options = parseOptions([]);
     expect(options?.faults).toEqual(faults.filter(({ store }) => store === undefined));
     expect(options?.store).toBe('postgresql');
-    expect(options?.scale).toMatchObject({ messaging: 3, realtime: 3, auth: 2, history: 2 });
+  });
+
+  it('leaves how much there is of everything to the store, unless it is said', () => {
+    expect(strengthOf({}, false)).toMatchObject({
+      scale: { messaging: 3, realtime: 3, auth: 2, history: 2 },
+    });
+    const onFerret = strengthOf({}, true);
+    expect(onFerret.scale).toMatchObject({ messaging: 2, realtime: 2, auth: 1, history: 1 });
+    expect(onFerret.paceMs).toBeGreaterThan(strengthOf({}, false).paceMs);
+    const said = parseOptions(['--scale', 'messaging=1', '--pace', '7']);
+    expect(strengthOf(said ?? {}, true)).toMatchObject({ scale: { messaging: 1 }, paceMs: 7 });
   });
 
   it('takes single faults, by names that are all different', () => {

@@ -7,13 +7,13 @@ import { PACE_MS } from './load/load';
 export interface FaultOptions {
   faults: Fault[];
   durationMs: number;
-  /** Between two actions of one person, on average; undefined leaves it to the store. */
+  /** Between two actions of one person, on average; undefined leaves it to the store, as with `scale`. */
   paceMs?: number;
   /** Two gateways behind the load balancer. */
   balanced: boolean;
   /** A commit whose build runs beside the present one. */
   from?: string;
-  scale: Scale;
+  scale?: Scale;
   store: MessageStore;
   /** Encrypted connections, to the gateway and to the servers. */
   tls: boolean;
@@ -23,10 +23,12 @@ export interface FaultOptions {
 }
 
 const DURATION_S = '3';
-/** FerretDB hands whole partitions to whoever asks for the end of one, so its cost rises with every message. */
-export const FERRETDB_PACE_MS = 1500;
 /** Several of everything: three owners and three socket nodes, two of each of the others. */
 const SCALE = 'auth=2,messaging=3,history=2,presence=2,notification=2,realtime=3';
+/** FerretDB hands whole partitions to whoever asks for the end of one, so its cost rises with every message. */
+const FERRETDB_PACE_MS = 3000;
+/** More processes than these get nothing from it in time on two cores. */
+const FERRETDB_SCALE = 'auth=1,messaging=2,history=1,presence=1,notification=1,realtime=2';
 
 export const USAGE = `npm run faults -- [options]
   --only NAME,…     which of ${faults.map(slugOf).join(', ')} (default: all)
@@ -34,7 +36,8 @@ export const USAGE = `npm run faults -- [options]
   --from REF        builds that commit beside this one; the fault is ${upgradeFaults.map(slugOf).join(', ')}
   --duration S      seconds of load before each fault and after each recovery (default ${DURATION_S})
   --pace MS         between two actions of each of the 24 people, on average (default ${PACE_MS}; with FerretDB ${FERRETDB_PACE_MS})
-  --scale APP=N,…   instances (default ${SCALE})
+  --scale APP=N,…   instances (default ${SCALE};
+                    with FerretDB ${FERRETDB_SCALE})
   --store NAME      where messages are kept: postgresql (default) or mongodb
   --tls             HTTPS at the gateway, and encrypted connections to the servers
   --seed N          of the course of the load (default: another one each time)
@@ -58,7 +61,7 @@ export function parseOptions(args: string[]): FaultOptions | undefined {
     ...(values.from === undefined ? {} : { from: values.from }),
     durationMs: number(values.duration, '--duration') * 1000,
     ...(values.pace === undefined ? {} : { paceMs: number(values.pace, '--pace') }),
-    scale: parseScale(values.scale),
+    ...(values.scale === undefined ? {} : { scale: parseScale(values.scale) }),
     store,
     tls: values.tls,
     seed: values.seed === undefined ? Date.now() % 1_000_000 : number(values.seed, '--seed'),
@@ -67,12 +70,23 @@ export function parseOptions(args: string[]): FaultOptions | undefined {
   };
 }
 
+/** How many of everything, and how busy: as it was said, else what the store can serve. */
+export function strengthOf(
+  { scale, paceMs }: Pick<FaultOptions, 'scale' | 'paceMs'>,
+  isFerret: boolean,
+): { scale: Scale; paceMs: number } {
+  return {
+    scale: scale ?? parseScale(isFerret ? FERRETDB_SCALE : SCALE),
+    paceMs: paceMs ?? (isFerret ? FERRETDB_PACE_MS : PACE_MS),
+  };
+}
+
 function read(args: string[]) {
   const options = {
     only: { type: 'string' },
     duration: { type: 'string', default: DURATION_S },
     pace: { type: 'string' },
-    scale: { type: 'string', default: SCALE },
+    scale: { type: 'string' },
     store: { type: 'string', default: 'postgresql' },
     tls: { type: 'boolean', default: false },
     seed: { type: 'string' },
