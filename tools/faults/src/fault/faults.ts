@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Instance, type MessageStore, redisOf, type Server, type ServerName } from '@parley/tool-local';
 import type { System } from '@parley/tool-load';
 import { joining, rolling, upgraded } from './instances';
+import { outage, standstill } from './outage';
 import { replicaSetFaults } from './replica-set';
 
 const OUTAGE_MS = 10_000;
@@ -67,7 +68,7 @@ function stopped(name: ServerName): Fault {
   return {
     ...onlyWith(name),
     name: `stop ${name} 10 s`,
-    strike: (system) => outage(system.servers[name], 'stop'),
+    strike: (system) => outage(serverOf(system, name), 'stop', OUTAGE_MS),
   };
 }
 
@@ -76,7 +77,7 @@ function crashed(name: ServerName): Fault {
   return {
     ...onlyWith(name),
     name: `kill -9 ${name} 10 s`,
-    strike: (system) => outage(system.servers[name], 'kill'),
+    strike: (system) => outage(serverOf(system, name), 'kill', OUTAGE_MS),
   };
 }
 
@@ -84,11 +85,10 @@ function onlyWith(name: ServerName): Pick<Fault, 'store'> {
   return name === 'mongodb' ? { store: 'mongodb' } : {};
 }
 
-async function outage(server: Server | undefined, how: 'stop' | 'kill'): Promise<void> {
-  if (!server) throw new Error('There is no such server.');
-  await server[how]();
-  await delay(OUTAGE_MS);
-  await server.start();
+function serverOf({ servers }: System, name: ServerName): Server {
+  const server = servers[name];
+  if (!server) throw new Error(`There is no ${name}.`);
+  return server;
 }
 
 /** Nobody is ever refused while nothing happens. */
@@ -106,16 +106,13 @@ const flushed: Fault = {
   },
 };
 
-/** It holds its connections, does nothing, and goes on as if no time had passed. */
 function frozen(name: string, of: (system: System) => Freezable | undefined): Pick<Fault, 'name' | 'strike'> {
   return {
     name: `freeze ${name} 20 s`,
     async strike(system) {
       const one = of(system);
       if (!one) throw new Error(`There is no ${name} to freeze.`);
-      one.freeze();
-      await delay(FREEZE_MS);
-      one.thaw();
+      await standstill(one, FREEZE_MS);
     },
   };
 }

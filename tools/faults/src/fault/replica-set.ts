@@ -1,7 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { System } from '@parley/tool-load';
 import type { Member } from '@parley/tool-local';
 import type { Fault } from './faults';
+import { outage, standstill } from './outage';
 
 /** With one member lost, two are a majority still. */
 export const MEMBERS = 3;
@@ -17,10 +17,7 @@ const ELECTION_REFUSED_MS_MAX = 25_000;
 const killed: Fault = {
   ...ofSet('kill -9 mongodb primary 30 s'),
   async strike(system) {
-    const primary = await primaryOf(system);
-    await primary.kill();
-    await delay(OUTAGE_MS);
-    await primary.start();
+    await outage(await primaryOf(system), 'kill', OUTAGE_MS);
   },
 };
 
@@ -28,10 +25,7 @@ const killed: Fault = {
 const frozen: Fault = {
   ...ofSet('freeze mongodb primary 30 s'),
   async strike(system) {
-    const primary = await primaryOf(system);
-    primary.freeze();
-    await delay(OUTAGE_MS);
-    primary.thaw();
+    await standstill(await primaryOf(system), OUTAGE_MS);
   },
 };
 
