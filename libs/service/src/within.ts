@@ -1,6 +1,11 @@
 import { getLogger } from './logging';
+import { counter } from './metrics';
 
 const log = getLogger('Within');
+const givenUp = counter(
+  'parley_given_up_total',
+  'Calls without an answer that were given up; the log says which.',
+);
 
 /**
  * What `work` comes to, unless that takes longer than `limitMs`: then an error, and what it comes to later is nobody's
@@ -13,6 +18,7 @@ export async function within<T>(limitMs: number, what: string, work: Promise<T>)
   let timer: NodeJS.Timeout | undefined;
   const giveUp = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
+      givenUp.inc();
       log.error({ what, limitMs }, 'What never came to an end is given up.');
       reject(new Error(`${what} did not come to an end within ${limitMs} ms`));
     }, limitMs);

@@ -5,7 +5,7 @@ import { ClientIdTaken, LogBroken, PositionTaken } from './log.store';
 import type { OwnerClock } from './clock';
 import type { Partition } from './partition';
 import type { Task } from './task';
-import { answer } from './task';
+import { answer, isTooLate } from './task';
 import { CommitTrace, type SpansOfRows } from './commit.trace';
 
 export interface CommitterOptions {
@@ -13,6 +13,10 @@ export interface CommitterOptions {
   clock: OwnerClock;
   publish(rows: LogRow[], spans?: SpansOfRows): void;
   onCommit?(rows: LogRow[], durationMs: number): void;
+  /** An append ended in a way that does not say what is stored. */
+  onDoubt?(reason: unknown): void;
+  /** The log could not be read; it is asked again. */
+  onUnread?(error: unknown): void;
   /** Decides tasks again on fresh memory. */
   retry(partition: Partition, tasks: Task[]): void;
   /** A higher term has written, or the log is not what it was, as the reason says: this term never commits again. */
@@ -111,14 +115,44 @@ export class Committer {
       if (reason === undefined) again.set(partition, tasks);
       else if (!(reason instanceof PositionTaken || reason instanceof ClientIdTaken)) doubtful.push(each);
       else {
-        // That partition alone decides again.
+        // That partition alone decides again. What was appended more than once may have stood in its own way.
         if (reason instanceof ClientIdTaken) markRepeat(tasks, reason);
-        void this.recover(partition, []);
+        void this.recover(
+          partition,
+          tasks.filter(({ isInDoubt }) => isInDoubt),
+        );
       }
     }
+    for (const reason of new Set(doubtful.map((each) => each.reason))) this.options.onDoubt?.(reason);
     // The log is in trouble: nothing more is given to it until it can be read.
-    await Promise.all(doubtful.map(({ partition, tasks }) => this.recover(partition, tasks)));
+    await Promise.all(
+      doubtful.map(async ({ partition, tasks }) => {
+        for (const task of tasks) task.isInDoubt = true;
+        if (await this.isUntouched(partition, tasks)) again.set(partition, tasks);
+        else await this.recover(partition, tasks);
+      }),
+    );
     return again;
+  }
+
+  /**
+   * The log can be read and ends where it did before an append of which nobody knows. The same rows may be appended once
+   * more: should the first append come through after all, it and the second keep each other out. Only for as long as all
+   * who asked still wait, for what nobody waits for is not to be stored.
+   */
+  private async isUntouched(partition: Partition, tasks: Task[]): Promise<boolean> {
+    const { store, clock } = this.options;
+    for (;;) {
+      await clock.sleep(REREAD_MS);
+      if (partition.isLost || partition.isResetting) return false;
+      if (tasks.some((task) => isTooLate(task, clock.monotonic()))) return false;
+      try {
+        const tail = (await store.catchUp([partition.number])).get(partition.number)!;
+        return !(tail instanceof LogBroken) && tail.position === partition.committed;
+      } catch (error) {
+        this.options.onUnread?.(error);
+      }
+    }
   }
 
   private succeed(
@@ -144,8 +178,9 @@ export class Committer {
 
   /**
    * Drops the memory of a partition, reads the tail, and goes on from there. Of `doubtful` tasks nobody knows whether
-   * their rows are stored: the log says it. Those that are there succeed; the others are `unavailable`, never refused for
-   * good, and not tried again here. Everything else without an answer is decided again.
+   * their rows are stored: the log says it. Those that are there succeed. Where another row is in their place they can never
+   * be there, and are decided again, as is everything else without an answer. The others are `unavailable`, never refused
+   * for good.
    */
   private async recover(partition: Partition, doubtful: Task[]): Promise<void> {
     const tasks = partition.isLost ? partition.inFlight : partition.reset();
@@ -154,24 +189,27 @@ export class Committer {
     this.dirty.delete(partition);
     const inDoubt = doubtful.filter((task) => task.row);
     const others = tasks.filter((task) => !inDoubt.includes(task));
-    const stored = await this.readBack(partition, inDoubt);
+    const fates = await this.readBack(partition, inDoubt);
     partition.isResetting = false;
-    if (stored === undefined) {
+    if (fates === undefined) {
       const reason = unavailable('The log cannot be reached; it may or may not have been carried out.');
       for (const task of inDoubt) task.reject(reason);
       for (const task of [...others, ...partition.backlog.splice(0)]) task.reject(new Moved());
       return;
     }
-    const there = inDoubt.filter((task) => stored.has(task));
+    const there = inDoubt.filter((task) => fates.get(task) === 'stored');
     if (there.length > 0) this.options.publish(there.map((task) => task.row!));
     for (const task of inDoubt) {
-      if (stored.has(task)) answer(task);
+      const fate = fates.get(task);
+      if (fate === 'stored') answer(task);
+      else if (fate === 'displaced') others.push(task);
       else task.reject(unavailable('The log could not store it.'));
     }
     const again = [...others, ...partition.backlog.splice(0)].sort((a, b) => a.sequence - b.sequence);
     for (const task of again) {
       task.row = undefined;
       task.outcome = undefined;
+      task.isInDoubt = false;
       // What the log was asked for them may have changed with it, and what was loaded for them is dropped.
       task.repeatChecked = false;
       task.messagesLoaded = false;
@@ -180,10 +218,10 @@ export class Committer {
   }
 
   /**
-   * Which of these tasks' rows are stored; also moves the partition to the tail, or loses it to a higher term. Undefined
-   * when the partition was lost before the log could be read.
+   * What became of these tasks' rows; also moves the partition to the tail, or loses it to a higher term. Undefined when
+   * the partition was lost before the log could be read.
    */
-  private async readBack(partition: Partition, inDoubt: Task[]): Promise<Set<Task> | undefined> {
+  private async readBack(partition: Partition, inDoubt: Task[]): Promise<Map<Task, Fate> | undefined> {
     const { store, clock } = this.options;
     for (;;) {
       try {
@@ -192,25 +230,34 @@ export class Committer {
           this.options.lose(partition, tail);
           return undefined;
         }
-        const stored = await this.findStored(partition, inDoubt);
+        const fates = await this.findFates(partition, inDoubt);
         if (tail.term > partition.term) this.options.lose(partition);
         partition.position = partition.committed = tail.position;
-        return stored;
-      } catch {
+        return fates;
+      } catch (error) {
+        this.options.onUnread?.(error);
         if (partition.isLost) return undefined;
         await clock.sleep(REREAD_MS);
       }
     }
   }
 
-  private async findStored(partition: Partition, inDoubt: Task[]): Promise<Set<Task>> {
+  /** Of the rows whose place is taken. */
+  private async findFates(partition: Partition, inDoubt: Task[]): Promise<Map<Task, Fate>> {
+    const fates = new Map<Task, Fate>();
     const first = inDoubt[0]?.row;
-    if (!first) return new Set();
+    if (!first) return fates;
     const events = await this.options.store.read(partition.number, first.position - 1, inDoubt.length);
     const byPosition = new Map(events.map(({ position, event }) => [position, event]));
-    return new Set(inDoubt.filter(({ row }) => row && byPosition.get(row.position) === row.event));
+    for (const task of inDoubt) {
+      const found = byPosition.get(task.row!.position);
+      if (found !== undefined) fates.set(task, found === task.row!.event ? 'stored' : 'displaced');
+    }
+    return fates;
   }
 }
+
+type Fate = 'stored' | 'displaced';
 
 /** The tasks of a partition from the first that is not stored on, and why it is not. */
 interface Short {

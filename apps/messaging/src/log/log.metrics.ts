@@ -43,5 +43,10 @@ export const partitionStops = counter(
 
 export const readsFailed = counter(
   'parley_log_reads_failed_total',
-  'Times that the store did not say what a command needs to be decided.',
+  'Times that an owner could not read the log.',
+);
+
+export const appendsInDoubt = counter(
+  'parley_log_appends_in_doubt_total',
+  'Appends that ended without an answer of the store; the log is read, and they are repeated while somebody waits.',
 );

@@ -10,7 +10,7 @@ import { Deployment } from './deployment';
 import { LeaseStore } from './lease.store';
 import { LeaseKeeper } from './leases';
 import { Loader } from './loader';
-import { observeCommit, observeOwnership, partitionStops, readsFailed } from './log.metrics';
+import { appendsInDoubt, observeCommit, observeOwnership, partitionStops, readsFailed } from './log.metrics';
 import { LogPublisher } from './log.publisher';
 import type { LogBroken } from './log.store';
 import { LogStore } from './log.store';
@@ -53,10 +53,14 @@ export class LogRuntime implements OnModuleDestroy {
       publish: (rows, spans) => this.events.publish(rows, spans),
       onLost: (partition, term, reason) => this.lose(partition, term, reason),
       onCommit: observeCommit,
+      onDoubt: (error) => {
+        appendsInDoubt.inc();
+        log.warn({ err: error }, 'The log did not say whether it stored what was appended.');
+      },
       onUnread: (error) => {
         readsFailed.inc();
         // Of a store that is away there are hundreds a second.
-        log.debug({ err: error }, 'What a command needs could not be read.');
+        log.debug({ err: error }, 'The log could not be read.');
       },
     });
     this.leases = new LeaseKeeper({

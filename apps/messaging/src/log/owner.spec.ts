@@ -1,4 +1,4 @@
-import type { CommandData, CommandName } from '@parley/contracts';
+import type { CommandData, CommandName, LogEvent } from '@parley/contracts';
 import { partitionOf } from '@parley/contracts';
 import { v7 } from 'uuid';
 import { MemoryLog } from '../testing/simulation/simulated.store';
@@ -21,21 +21,28 @@ class SlowToRemember extends MemoryLog {
   }
 }
 
-/** A log whose line is cut in an append, which arrives all the same: when another one is under way. */
+/** A log whose line is cut in an append, which is lost, or arrives all the same: when another one is under way. */
 class LateLog extends MemoryLog {
-  cutNext = false;
+  cutNext?: 'lost' | 'late';
+  onCut?: () => void;
+  /** What has to have happened before the late rows arrive. */
+  arrival: Promise<unknown> = Promise.resolve();
+  appends = 0;
   private late: LogRow[] = [];
   private looked!: () => void;
-  private readonly isLooked = new Promise<void>((resolve) => (this.looked = resolve));
+  readonly isLooked = new Promise<void>((resolve) => (this.looked = resolve));
 
   override async append(rows: LogRow[]): Promise<Map<number, Shortfall>> {
-    if (this.cutNext) {
-      this.cutNext = false;
-      this.late = rows;
+    this.appends += 1;
+    const cut = this.cutNext;
+    this.cutNext = undefined;
+    if (cut) {
+      if (cut === 'late') this.late = rows;
+      this.onCut?.();
       throw new Error('the line was cut');
     }
     if (this.late.length > 0) {
-      await this.isLooked;
+      await this.arrival;
       await new Promise(setImmediate);
       for (const row of this.late) this.insert(row);
       this.project(this.late.splice(0));
@@ -55,7 +62,15 @@ class SilentLog extends MemoryLog {
   silences = 0;
 
   override messages(...wanted: Parameters<MemoryLog['messages']>): ReturnType<MemoryLog['messages']> {
-    return this.silences-- > 0 ? Promise.reject(new Error('timeout')) : super.messages(...wanted);
+    return this.unlessSilent(() => super.messages(...wanted));
+  }
+
+  override messageIdOf(...asked: Parameters<MemoryLog['messageIdOf']>): Promise<string | undefined> {
+    return this.unlessSilent(() => super.messageIdOf(...asked));
+  }
+
+  private unlessSilent<T>(ask: () => Promise<T>): Promise<T> {
+    return this.silences-- > 0 ? Promise.reject(new Error('timeout')) : ask();
   }
 }
 
@@ -90,19 +105,23 @@ describe('LogOwner', () => {
     asSeen: LogStore = store,
   ) {
     const unread: unknown[] = [];
+    const doubts: unknown[] = [];
+    const published: string[] = [];
+    const clock = { aheadMs: 0 };
     const owner = new LogOwner({
       store: asSeen,
       loader: new Loader(asSeen),
       clock: {
-        monotonic: () => performance.now(),
+        monotonic: () => performance.now() + clock.aheadMs,
         now: () => new Date().toISOString(),
         sleep: () => Promise.resolve(),
       },
       newId: () => v7(),
       hash: (_command, data) => JSON.stringify(data),
       isLeaseValid: () => true,
-      publish: () => undefined,
+      publish: (rows) => published.push(...rows.map(({ event }) => (JSON.parse(event) as LogEvent).kind)),
       onLost: () => undefined,
+      onDoubt: (error) => doubts.push(error),
       onUnread: (error) => unread.push(error),
     });
     await owner.open(new Map([[partition, 1]]));
@@ -110,7 +129,7 @@ describe('LogOwner', () => {
       owner.submit(name, { conversationId, ...data } as CommandData<CommandName>, {
         partition,
         term: 1,
-        expiresAt: performance.now() + timeLeftMs,
+        expiresAt: performance.now() + clock.aheadMs + timeLeftMs,
       });
     const send = (clientMessageId: string, timeLeftMs?: number) => {
       const message = { body: clientMessageId, format: 'plain', mentions: [], attachments: [] };
@@ -125,7 +144,7 @@ describe('LogOwner', () => {
       memberIds: [bob],
       requestHash: 'r',
     });
-    return { store, submit, send, unread };
+    return { store, submit, send, unread, doubts, published, clock };
   }
 
   it('does not accept a refused message behind later ones, though its sender is back meanwhile', async () => {
@@ -163,6 +182,20 @@ describe('LogOwner', () => {
     expect(await send('after')).toMatchObject({ message: { number: 2 } });
   });
 
+  it('asks again whether a refused message is a repeat, while its sender waits', async () => {
+    const { store, send, submit } = await world(new SilentLog());
+    const first = await send('kept');
+    for (let i = 0; i < 600; i++) await send(`other ${i}`); // Until memory has forgotten it.
+    await submit('member.remove', { actorId: alice, userId: bob });
+    store.silences = 3;
+    expect(await send('kept')).toMatchObject({
+      message: { id: (first as { message: { id: string } }).message.id },
+    });
+    await expect(send('new')).rejects.toMatchObject({ code: 'not_found' });
+    store.silences = Infinity;
+    await expect(send('newer', 250)).rejects.toMatchObject({ code: 'unavailable' });
+  });
+
   it('goes on where the log has an answer that never comes', async () => {
     const store = new ForgetfulLog();
     const { send, submit } = await world(
@@ -180,9 +213,57 @@ describe('LogOwner', () => {
     expect(store.forgets.size).toBe(0);
   });
 
+  it('appends once more, as it is, what may be lost', async () => {
+    const { store, send, doubts, published } = await world(new LateLog());
+    store.cutNext = 'lost';
+    const [first, second] = await Promise.all([send('first'), send('second')]);
+    expect(first).toMatchObject({ message: { number: 1 }, created: true });
+    expect(second).toMatchObject({ message: { number: 2 }, created: true });
+    expect(doubts).toEqual([new Error('the line was cut')]);
+    expect(published).toEqual(['conversation.created', 'message.created', 'message.created']);
+  });
+
+  it.each(['whole', 'torn'] as const)(
+    'does once what was appended twice, of a log that is %s when an append ends early',
+    async (kind) => {
+      const { store, send, submit, published } = await world(new LateLog(kind));
+      const { message } = (await send('first')) as { message: { id: string } };
+      store.cutNext = 'late';
+      const edit = { actorId: bob, messageId: message.id, body: 'changed', mentions: [] };
+      const outcomes = await Promise.all([submit('message.edit', edit), send('second')]);
+      expect(outcomes[0]).toMatchObject({ message: { body: 'changed', version: 3 } });
+      expect(outcomes[1]).toMatchObject({ message: { number: 2, version: 4 }, created: true });
+      expect(published.slice(1)).toEqual(['message.created', 'message.updated', 'message.created']);
+      expect(store.end(partition)).toBe(4);
+    },
+  );
+
+  it('decides again, at once, what another row keeps out for ever', async () => {
+    const { store, send } = await world(new LateLog());
+    store.cutNext = 'lost';
+    // Meanwhile somebody else, who believes to be the owner, takes the place.
+    store.onCut = () => {
+      const last = store.rows.get(partition)!.get(1)!;
+      store.insert({ ...last, position: 2, version: null, messageId: null, term: 1 });
+    };
+    expect(await send('first')).toMatchObject({ message: { number: 1 }, created: true });
+    expect(store.rows.get(partition)!.get(3)).toMatchObject({ clientMessageId: 'first' });
+  });
+
+  it('does not append once more what nobody waits for any longer', async () => {
+    const { store, send, clock } = await world(new LateLog());
+    store.cutNext = 'lost';
+    store.onCut = () => (clock.aheadMs += 60_000);
+    const appends = store.appends;
+    await expect(send('late')).rejects.toMatchObject({ code: 'unavailable' });
+    expect(store.appends).toBe(appends + 1);
+  });
+
   it('asks the log anew for a repeat once it has turned out to know more', async () => {
-    const { store, submit, send } = await world(new LateLog());
-    store.cutNext = true;
+    const { store, submit, send, clock } = await world(new LateLog());
+    store.cutNext = 'late';
+    store.onCut = () => (clock.aheadMs += 60_000);
+    store.arrival = store.isLooked;
     await expect(send('late')).rejects.toMatchObject({ code: 'unavailable' });
     const removal = submit('member.remove', { actorId: alice, userId: bob });
     const repeat = send('late'); // Decided on a removal that will meet the late row.

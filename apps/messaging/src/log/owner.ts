@@ -15,7 +15,7 @@ import type { LogRow, LogStore } from './log.store';
 import { Partition, UNANSWERED_MAX } from './partition';
 import type { SpansOfRows } from './commit.trace';
 import type { Task } from './task';
-import { answer } from './task';
+import { answer, isTooLate } from './task';
 
 export interface OwnerOptions {
   store: LogStore;
@@ -30,12 +30,12 @@ export interface OwnerOptions {
   /** The term is over: a higher one has written, or the log is not what it was, as the reason says. */
   onLost(partition: number, term: number, reason?: LogBroken): void;
   onCommit?(rows: LogRow[], durationMs: number): void;
-  /** The store did not say what a command needs to be decided; those who can wait are asked for again. */
+  /** An append ended in a way that does not say what is stored. */
+  onDoubt?(reason: unknown): void;
+  /** The store could not be read; where anybody can wait it is asked again. */
   onUnread?(error: unknown): void;
 }
 
-/** A command whose asker gives up sooner than this is refused undecided: storing and answering it would come too late. */
-const DECIDE_MS_MIN = 200;
 /** Pause before a store that did not answer is asked again. */
 const LOAD_AGAIN_MS = 50;
 
@@ -56,6 +56,8 @@ export class LogOwner {
       clock: options.clock,
       publish: options.publish,
       onCommit: options.onCommit,
+      onDoubt: options.onDoubt,
+      onUnread: options.onUnread,
       retry: (partition, tasks) => tasks.forEach((task) => this.consider(partition, task)),
       lose: (partition, reason) => {
         this.drop(partition.number);
@@ -217,8 +219,8 @@ export class LogOwner {
     return { late: held.filter(isLate), left: held.filter((task) => !isLate(task)) };
   }
 
-  private isTooLate({ expiresAt }: Task): boolean {
-    return expiresAt - this.options.clock.monotonic() < DECIDE_MS_MIN;
+  private isTooLate(task: Task): boolean {
+    return isTooLate(task, this.options.clock.monotonic());
   }
 
   private settle(partition: Partition, task: Task): void {
@@ -307,28 +309,36 @@ export class LogOwner {
   private async lookForRepeat(partition: Partition, task: Task): Promise<void> {
     const data = task.data as CommandData<'message.send'>;
     const { generation } = partition;
-    try {
-      const known = await this.options.store.messageIdOf(
-        data.conversationId,
-        data.actorId,
-        data.clientMessageId,
-      );
-      task.repeatChecked = true;
-      if (known !== undefined) {
-        partition.clientIds.set(clientIdKey(data), known);
-        task.messagesLoaded = false;
-        this.consider(partition, task);
-      } else if (task.isKnownRepeat) {
-        this.consider(partition, task);
-      } else if (partition.generation !== generation) {
-        // The state that it was refused on may never have been stored. A new owner must not accept it late either.
-        task.reject(unavailable('The log was read anew meanwhile.'));
-      } else {
-        this.finish(partition, task);
+    const found = await this.findRepeated(task, data);
+    if (!found) return task.reject(unavailable('The log cannot be read at the moment.'));
+    task.repeatChecked = true;
+    if (found.id !== undefined) {
+      partition.clientIds.set(clientIdKey(data), found.id);
+      task.messagesLoaded = false;
+      this.consider(partition, task);
+    } else if (task.isKnownRepeat) {
+      this.consider(partition, task);
+    } else if (partition.generation !== generation) {
+      // The state that it was refused on may never have been stored. A new owner must not accept it late either.
+      task.reject(unavailable('The log was read anew meanwhile.'));
+    } else {
+      this.finish(partition, task);
+    }
+  }
+
+  /** The message that the log has for a send, if any; undefined when it did not say while its asker could wait. */
+  private async findRepeated(
+    task: Task,
+    { conversationId, actorId, clientMessageId }: CommandData<'message.send'>,
+  ): Promise<{ id?: string } | undefined> {
+    for (;;) {
+      try {
+        return { id: await this.options.store.messageIdOf(conversationId, actorId, clientMessageId) };
+      } catch (error) {
+        this.options.onUnread?.(error);
+        if (this.isTooLate(task)) return undefined;
+        await this.options.clock.sleep(LOAD_AGAIN_MS);
       }
-    } catch (error) {
-      this.options.onUnread?.(error);
-      task.reject(unavailable('The log cannot be read at the moment.'));
     }
   }
 

@@ -24,8 +24,18 @@ export interface Task {
   /** What was decided; may only leave once everything decided before it is committed. */
   outcome?: Outcome;
   row?: LogRow;
+  /** An append of its row ended without saying whether it is stored; it may still come to be. */
+  isInDoubt?: boolean;
   resolve(reply: object): void;
   reject(error: Error): void;
+}
+
+/** A command whose asker gives up sooner than this is not stored any more: storing and answering it would come too late. */
+const LEFT_MS_MIN = 200;
+
+/** `now` by the clock of `expiresAt`. */
+export function isTooLate({ expiresAt }: Task, now: number): boolean {
+  return expiresAt - now < LEFT_MS_MIN;
 }
 
 export function answer(task: Task): void {
