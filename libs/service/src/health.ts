@@ -13,22 +13,35 @@ interface Entry {
   critical: boolean;
   /** A check that hangs is not started again beside itself. */
   running?: Promise<string | undefined>;
+  /** When it was last seen to pass: monotonic, in milliseconds. */
+  passedAt: number;
 }
 
-const checkTimeoutMs = 1000;
+/** Below the second that gateways and orchestrators wait for an answer. */
+const checkTimeoutMs = 800;
 
-/** What this process depends on. Readiness is true exactly while every critical check passes and nothing drains. */
+/**
+ * A critical dependency may be away for so long before the instance goes out of service. All instances miss the same
+ * server at once: without this, a standstill of a second would make the gateway refuse everything, and for longer than it
+ * lasts, although most of what comes meanwhile can wait for its end.
+ */
+const graceMs = 3000;
+
+/**
+ * What this process depends on. It is ready once every critical check has passed, and as long as none has failed for
+ * longer than a moment and nothing drains.
+ */
 @Injectable()
 export class HealthRegistry {
   private readonly entries = new Map<string, Entry>();
   private drainStarted = false;
 
   /**
-   * @param options.critical a failing critical check (the default) takes the instance out of service; another one is
-   *   only reported, as `degraded`.
+   * @param options.critical a critical check (the default) that fails for three seconds takes the instance out of
+   *   service; until then, and another one always, it is only reported, as `degraded`.
    */
   register(name: string, check: HealthCheck, options: { critical?: boolean } = {}): void {
-    this.entries.set(name, { check, critical: options.critical ?? true });
+    this.entries.set(name, { check, critical: options.critical ?? true, passedAt: -Infinity });
   }
 
   unregister(name: string): void {
@@ -44,26 +57,30 @@ export class HealthRegistry {
     this.drainStarted = true;
   }
 
-  /** Runs all checks at once, each bounded to a second. */
+  /** Runs all checks at once, each bounded to less than a second. */
   async report(): Promise<HealthReport> {
+    let isFit = true;
     const checks = await Promise.all(
       [...this.entries].map(async ([name, entry]) => {
         const error = await this.outcome(entry);
+        if (entry.critical && error !== undefined) isFit &&= performance.now() - entry.passedAt < graceMs;
         return error === undefined
           ? { name, status: 'up' as const, critical: entry.critical }
           : { name, status: 'down' as const, critical: entry.critical, error };
       }),
     );
-    const down = checks.filter((check) => check.status === 'down');
     let status: HealthReport['status'] = 'ok';
-    if (down.length > 0) status = down.some((check) => check.critical) ? 'unavailable' : 'degraded';
+    if (checks.some((check) => check.status === 'down')) status = isFit ? 'degraded' : 'unavailable';
     if (this.drainStarted) status = 'draining';
     return { status, checks };
   }
 
   private async outcome(entry: Entry): Promise<string | undefined> {
-    entry.running ??= settle(entry.check).finally(() => {
+    const startedAt = performance.now();
+    entry.running ??= settle(entry.check).then((error) => {
       entry.running = undefined;
+      if (error === undefined) entry.passedAt = startedAt;
+      return error;
     });
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<string>((resolve) => {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Controller, Get, HttpCode, Module, Post } from '@nestjs/common';
 import { ParleyError, id, unavailable } from '@parley/contracts';
+import { until } from '@parley/testing';
 import { SignJWT } from 'jose';
 import { z } from 'zod';
 import {
@@ -340,6 +341,25 @@ describe('a service', () => {
     expect(degraded.status).toBe(200);
     expect(await degraded.json()).toMatchObject({ status: 'degraded' });
     health.unregister('cache');
+  });
+
+  test('a dependency may be away for a moment', async () => {
+    let isThere = true;
+    service.health.register('server', () => (isThere ? Promise.resolve() : Promise.reject(new Error())));
+    expect((await get('/health/ready')).status).toBe(200);
+    isThere = false;
+    const moment = await get('/health/ready');
+    expect(moment.status).toBe(200);
+    expect(await moment.json()).toMatchObject({
+      status: 'degraded',
+      checks: expect.arrayContaining([
+        { name: 'server', status: 'down', critical: true, error: 'Error' },
+      ]) as unknown,
+    });
+    await until('it is out of service', async () => (await get('/health/ready')).status === 503);
+    isThere = true;
+    expect((await get('/health/ready')).status).toBe(200);
+    service.health.unregister('server');
   });
 
   test('a check that hangs counts as down', async () => {

@@ -37,13 +37,13 @@ describe('when the database is away', () => {
           code: 'unavailable',
         });
       }
-      expect((await call(world.services[0]!, 'GET', '/health/ready')).status).toBe(503);
+      const readiness = async () => (await call(world.services[0]!, 'GET', '/health/ready')).status;
+      await until('the service is out of service', async () => (await readiness()) === 503);
       // What needs no database goes on.
       expect((await call(world.services[0]!, 'GET', '/v1/auth/.well-known/jwks.json')).status).toBe(200);
       expect((await fetch(`${world.services[0]!.url}/metrics`)).status).toBe(200);
       await line.restore();
-      const isReady = async () => (await call(world.services[0]!, 'GET', '/health/ready')).status === 200;
-      await until('the service is ready', isReady);
+      await until('the service is ready', async () => (await readiness()) === 200);
       expect((await call(world.services[0]!, 'GET', '/v1/users/me', { token })).status).toBe(200);
     },
   );
