@@ -15,8 +15,9 @@ describe('parseOptions', () => {
     const onFerret = strengthOf({}, true);
     expect(onFerret.scale).toMatchObject({ messaging: 2, realtime: 2, auth: 1, history: 1 });
     expect(onFerret.paceMs).toBeGreaterThan(strengthOf({}, false).paceMs);
-    const said = parseOptions(['--scale', 'messaging=1', '--pace', '7']);
-    expect(strengthOf(said ?? {}, true)).toMatchObject({ scale: { messaging: 1 }, paceMs: 7 });
+    expect(onFerret.rounds).toBeLessThan(strengthOf({}, false).rounds);
+    const said = parseOptions(['--scale', 'messaging=1', '--pace', '7', '--rounds', '2']);
+    expect(strengthOf(said ?? {}, true)).toMatchObject({ scale: { messaging: 1 }, paceMs: 7, rounds: 2 });
   });
 
   it('takes single faults, by names that are all different', () => {

@@ -14,6 +14,8 @@ export interface FaultOptions {
   /** A commit whose build runs beside the present one. */
   from?: string;
   scale?: Scale;
+  /** Faults that strike one deployment before the next one is started; undefined leaves it to the store. */
+  rounds?: number;
   store: MessageStore;
   /** Encrypted connections, to the gateway and to the servers. */
   tls: boolean;
@@ -22,6 +24,9 @@ export interface FaultOptions {
   keep: boolean;
 }
 
+/** How much there is of everything, and how long. */
+export type Strength = Required<Pick<FaultOptions, 'scale' | 'paceMs' | 'rounds'>>;
+
 const DURATION_S = '3';
 /** Several of everything: three owners and three socket nodes, two of each of the others. */
 const SCALE = 'auth=2,messaging=3,history=2,presence=2,notification=2,realtime=3';
@@ -29,6 +34,8 @@ const SCALE = 'auth=2,messaging=3,history=2,presence=2,notification=2,realtime=3
 const FERRETDB_PACE_MS = 3000;
 /** More processes than these get nothing from it in time on two cores. */
 const FERRETDB_SCALE = 'auth=1,messaging=2,history=1,presence=1,notification=1,realtime=2';
+/** And no log that is longer than so many rounds make it. */
+const FERRETDB_ROUNDS = 4;
 
 export const USAGE = `npm run faults -- [options]
   --only NAME,…     which of ${faults.map(slugOf).join(', ')} (default: all)
@@ -38,6 +45,7 @@ export const USAGE = `npm run faults -- [options]
   --pace MS         between two actions of each of the 24 people, on average (default ${PACE_MS}; with FerretDB ${FERRETDB_PACE_MS})
   --scale APP=N,…   instances (default ${SCALE};
                     with FerretDB ${FERRETDB_SCALE})
+  --rounds N        faults that strike one deployment; then the next is started (default all; with FerretDB ${FERRETDB_ROUNDS})
   --store NAME      where messages are kept: postgresql (default) or mongodb
   --tls             HTTPS at the gateway, and encrypted connections to the servers
   --seed N          of the course of the load (default: another one each time)
@@ -62,6 +70,7 @@ export function parseOptions(args: string[]): FaultOptions | undefined {
     durationMs: number(values.duration, '--duration') * 1000,
     ...(values.pace === undefined ? {} : { paceMs: number(values.pace, '--pace') }),
     ...(values.scale === undefined ? {} : { scale: parseScale(values.scale) }),
+    ...(values.rounds === undefined ? {} : { rounds: Math.max(1, number(values.rounds, '--rounds')) }),
     store,
     tls: values.tls,
     seed: values.seed === undefined ? Date.now() % 1_000_000 : number(values.seed, '--seed'),
@@ -70,14 +79,12 @@ export function parseOptions(args: string[]): FaultOptions | undefined {
   };
 }
 
-/** How many of everything, and how busy: as it was said, else what the store can serve. */
-export function strengthOf(
-  { scale, paceMs }: Pick<FaultOptions, 'scale' | 'paceMs'>,
-  isFerret: boolean,
-): { scale: Scale; paceMs: number } {
+/** As it was said, else what the store can serve. */
+export function strengthOf({ scale, paceMs, rounds }: Partial<Strength>, isFerret: boolean): Strength {
   return {
     scale: scale ?? parseScale(isFerret ? FERRETDB_SCALE : SCALE),
     paceMs: paceMs ?? (isFerret ? FERRETDB_PACE_MS : PACE_MS),
+    rounds: rounds ?? (isFerret ? FERRETDB_ROUNDS : Infinity),
   };
 }
 
@@ -87,6 +94,7 @@ function read(args: string[]) {
     duration: { type: 'string', default: DURATION_S },
     pace: { type: 'string' },
     scale: { type: 'string' },
+    rounds: { type: 'string' },
     store: { type: 'string', default: 'postgresql' },
     tls: { type: 'boolean', default: false },
     seed: { type: 'string' },

@@ -7,6 +7,8 @@ import { replicaSetFaults } from './replica-set';
 
 const OUTAGE_MS = 10_000;
 const FREEZE_MS = 20_000;
+/** As a slow disk, a backup or a neighbour does to a server: longer than any statement may take. */
+const PAUSE_MS = 1_100;
 /** Until all goes on again once a server answers again. */
 const AWAKE_MS_MAX = 5_000;
 /** Of an owner's crash: commands wait for the successor, and are not refused for longer. */
@@ -106,14 +108,28 @@ const flushed: Fault = {
   },
 };
 
-function frozen(name: string, of: (system: System) => Freezable | undefined): Pick<Fault, 'name' | 'strike'> {
+function frozen(
+  name: string,
+  of: (system: System) => Freezable | undefined,
+  forMs = FREEZE_MS,
+): Pick<Fault, 'name' | 'strike'> {
   return {
     name: `freeze ${name} 20 s`,
     async strike(system) {
       const one = of(system);
       if (!one) throw new Error(`There is no ${name} to freeze.`);
-      await standstill(one, FREEZE_MS);
+      await standstill(one, forMs);
     },
+  };
+}
+
+/** A server that stands still for so short a time that nobody has to be refused. */
+function paused(name: ServerName): Fault {
+  return {
+    ...onlyWith(name),
+    ...frozen(name, ({ servers }) => servers[name], PAUSE_MS),
+    name: `pause ${name} 1 s`,
+    demands: { refusedMsMax: 0 },
   };
 }
 
@@ -144,6 +160,10 @@ export const faults: Fault[] = [
   crashed('mongodb'),
   ...replicaSetFaults,
   flushed,
+  paused('rabbitmq'),
+  paused('redis'),
+  paused('postgres'),
+  paused('mongodb'),
   frozen('messaging', ({ apps }) => apps.of('messaging')[0]),
   stalled('rabbitmq'),
   stalled('redis'),
