@@ -212,7 +212,7 @@ export class Load {
   private async insistHttp(method: string, url: string, actor: Person, body?: object): Promise<void> {
     const startedAt = performance.now();
     let refusal: string | undefined;
-    const onRefused = (status: number): void => void (refusal ??= `HTTP ${status}`);
+    const onRefused = (status: number, text: string): void => void (refusal ??= `HTTP ${status}: ${text}`);
     for (;;) {
       try {
         const request = { accessToken: actor.newToken(), onRefused, ...(body ? { body } : {}) };
@@ -222,7 +222,7 @@ export class Load {
       } catch (error) {
         // A repeat whose first attempt was carried out may find nothing left to do.
         if (error instanceof HttpError && (error.status === 404 || error.status === 403)) return;
-        if (error instanceof HttpError) onRefused(error.status);
+        if (error instanceof HttpError) onRefused(error.status, error.message);
         await delay(RETRY_MS);
       }
     }

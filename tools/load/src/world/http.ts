@@ -4,8 +4,8 @@ export interface HttpRequest {
   accessToken?: string;
   body?: object;
   headers?: Record<string, string>;
-  /** Told of every refusal that is tried again, with its status. */
-  onRefused?: (status: number) => void;
+  /** Told of every refusal that is tried again, with its status and what it says. */
+  onRefused?: (status: number, text: string) => void;
 }
 
 const TRIES = 30;
@@ -34,7 +34,7 @@ export async function requestJson<T>(method: string, url: string, request: HttpR
       const text = await answer.text();
       if ((answer.status !== 429 && answer.status !== 503) || attempt >= TRIES)
         throw new HttpError(answer.status, codeOf(text), `${method} ${url}: ${answer.status} ${text}`);
-      request.onRefused?.(answer.status);
+      request.onRefused?.(answer.status, text);
     } else if (attempt >= TRIES) {
       throw answer;
     }
