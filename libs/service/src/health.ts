@@ -11,14 +11,18 @@ export interface HealthReport {
 interface Entry {
   check: HealthCheck;
   critical: boolean;
-  /** A check that hangs is not started again beside itself. */
+  /** A check that hangs is not started again beside itself, until it counts as forgotten. */
   running?: Promise<string | undefined>;
+  startedAt: number;
   /** When it was last seen to pass: monotonic, in milliseconds. */
   passedAt: number;
 }
 
 /** Below the second that gateways and orchestrators wait for an answer. */
 const checkTimeoutMs = 800;
+
+/** A check that has not ended by then never will, and must not keep the instance out of service. */
+const forgottenMs = 10_000;
 
 /**
  * A critical dependency may be away for so long before the instance goes out of service. All instances miss the same
@@ -41,7 +45,12 @@ export class HealthRegistry {
    *   service; until then, and another one always, it is only reported, as `degraded`.
    */
   register(name: string, check: HealthCheck, options: { critical?: boolean } = {}): void {
-    this.entries.set(name, { check, critical: options.critical ?? true, passedAt: -Infinity });
+    this.entries.set(name, {
+      check,
+      critical: options.critical ?? true,
+      startedAt: -Infinity,
+      passedAt: -Infinity,
+    });
   }
 
   unregister(name: string): void {
@@ -76,19 +85,25 @@ export class HealthRegistry {
   }
 
   private async outcome(entry: Entry): Promise<string | undefined> {
-    const startedAt = performance.now();
-    entry.running ??= settle(entry.check).then((error) => {
-      entry.running = undefined;
-      if (error === undefined) entry.passedAt = startedAt;
-      return error;
-    });
+    if (!entry.running || performance.now() - entry.startedAt > forgottenMs) this.start(entry);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<string>((resolve) => {
       timer = setTimeout(() => resolve('timeout'), checkTimeoutMs);
     });
-    const error = await Promise.race([entry.running, late]);
+    const error = await Promise.race([entry.running!, late]);
     clearTimeout(timer);
     return error;
+  }
+
+  private start(entry: Entry): void {
+    const startedAt = performance.now();
+    entry.startedAt = startedAt;
+    const running = settle(entry.check).then((error) => {
+      if (entry.running === running) entry.running = undefined;
+      if (error === undefined) entry.passedAt = Math.max(entry.passedAt, startedAt);
+      return error;
+    });
+    entry.running = running;
   }
 }
 
