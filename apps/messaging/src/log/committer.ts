@@ -1,30 +1,19 @@
-import { Moved } from '@parley/broker';
-import { unavailable } from '@parley/contracts';
-import type { LogRow, LogStore, Shortfall } from './log.store';
-import { ClientIdTaken, LogBroken, PositionTaken } from './log.store';
-import type { OwnerClock } from './clock';
+import type { LogRow, Shortfall } from './log.store';
+import { AppendRefused, ClientIdTaken, LogBroken, PositionTaken } from './log.store';
+import { CommitTrace, type SpansOfRows } from './commit.trace';
 import type { Partition } from './partition';
+import { Recovery, type RecoveryOptions, REREAD_MS } from './recovery';
 import type { Task } from './task';
 import { answer, isTooLate } from './task';
-import { CommitTrace, type SpansOfRows } from './commit.trace';
 
-export interface CommitterOptions {
-  store: LogStore;
-  clock: OwnerClock;
+export interface CommitterOptions extends RecoveryOptions {
   publish(rows: LogRow[], spans?: SpansOfRows): void;
   onCommit?(rows: LogRow[], durationMs: number): void;
   /** An append ended in a way that does not say what is stored. */
   onDoubt?(reason: unknown): void;
-  /** The log could not be read; it is asked again. */
-  onUnread?(error: unknown): void;
-  /** Decides tasks again on fresh memory. */
-  retry(partition: Partition, tasks: Task[]): void;
-  /** A higher term has written, or the log is not what it was, as the reason says: this term never commits again. */
-  lose(partition: Partition, reason?: LogBroken): void;
 }
 
 const ROWS_MAX = 1000;
-const REREAD_MS = 100;
 
 /**
  * Group commit: what was decided while an append is under way goes into the next one, over all partitions, so that one
@@ -33,9 +22,12 @@ const REREAD_MS = 100;
 export class Committer {
   private readonly dirty = new Set<Partition>();
   private readonly poisoned = new Set<Partition>();
+  private readonly recovery: Recovery;
   private isRunning = false;
 
-  constructor(private readonly options: CommitterOptions) {}
+  constructor(private readonly options: CommitterOptions) {
+    this.recovery = new Recovery(options);
+  }
 
   /** The partition has something in its queue. */
   add(partition: Partition): void {
@@ -61,7 +53,7 @@ export class Committer {
     while (this.dirty.size > 0 || this.poisoned.size > 0) {
       for (const partition of this.poisoned) {
         this.poisoned.delete(partition);
-        await this.recover(partition, []);
+        this.recover(partition, []);
       }
       await this.commit(this.take());
     }
@@ -85,7 +77,9 @@ export class Committer {
 
   private async commit(batch: Map<Partition, Task[]>): Promise<void> {
     const { clock } = this.options;
-    while (batch.size > 0) {
+    for (;;) {
+      this.giveUpLate(batch);
+      if (batch.size === 0) return;
       const rows = rowsOf(batch);
       const trace = CommitTrace.of(batch);
       const startedAt = clock.monotonic();
@@ -113,46 +107,76 @@ export class Committer {
       const { partition, tasks, reason } = each;
       partition.inFlight = tasks;
       if (reason === undefined) again.set(partition, tasks);
-      else if (!(reason instanceof PositionTaken || reason instanceof ClientIdTaken)) doubtful.push(each);
-      else {
-        // That partition alone decides again. What was appended more than once may have stood in its own way.
+      else if (reason instanceof PositionTaken || reason instanceof ClientIdTaken) {
+        // That partition alone decides again. What was appended before may have stood in its own way.
+        const inDoubt = tasks.filter((task) => task.isInDoubt);
         if (reason instanceof ClientIdTaken) markRepeat(tasks, reason);
-        void this.recover(
-          partition,
-          tasks.filter(({ isInDoubt }) => isInDoubt),
-        );
+        this.recover(partition, inDoubt);
+      } else {
+        for (const task of tasks) task.isInDoubt = true;
+        doubtful.push(each);
       }
     }
     for (const reason of new Set(doubtful.map((each) => each.reason))) this.options.onDoubt?.(reason);
-    // The log is in trouble: nothing more is given to it until it can be read.
-    await Promise.all(
-      doubtful.map(async ({ partition, tasks }) => {
-        for (const task of tasks) task.isInDoubt = true;
-        if (await this.isUntouched(partition, tasks)) again.set(partition, tasks);
-        else await this.recover(partition, tasks);
-      }),
+    const untouched = await this.untouched(
+      doubtful.filter(({ reason }) => !(reason instanceof AppendRefused)),
     );
+    for (const { partition, tasks } of doubtful) {
+      if (untouched.has(partition)) again.set(partition, tasks);
+      else this.recover(partition, tasks);
+    }
     return again;
   }
 
   /**
-   * The log can be read and ends where it did before an append of which nobody knows. The same rows may be appended once
-   * more: should the first append come through after all, it and the second keep each other out. Only for as long as all
-   * who asked still wait, for what nobody waits for is not to be stored.
+   * The partitions of which the log, now that it can be read, ends where it did before an append of which nobody knows. The
+   * same rows may be appended once more: should the first append come through after all, it and the second keep each other
+   * out. While the log is in trouble nothing more is given to it; but no longer than those who asked wait.
    */
-  private async isUntouched(partition: Partition, tasks: Task[]): Promise<boolean> {
+  private async untouched(doubtful: Short[]): Promise<Set<Partition>> {
     const { store, clock } = this.options;
-    for (;;) {
+    let left = doubtful;
+    while (left.length > 0) {
       await clock.sleep(REREAD_MS);
-      if (partition.isLost || partition.isResetting) return false;
-      if (tasks.some((task) => isTooLate(task, clock.monotonic()))) return false;
+      left = left.filter(
+        ({ partition, tasks }) => !partition.isLost && !partition.isResetting && !this.isLate(tasks),
+      );
+      if (left.length === 0) break;
       try {
-        const tail = (await store.catchUp([partition.number])).get(partition.number)!;
-        return !(tail instanceof LogBroken) && tail.position === partition.committed;
+        const tails = await store.catchUp(left.map(({ partition }) => partition.number));
+        const stands = ({ number, committed }: Partition) => {
+          const tail = tails.get(number)!;
+          return !(tail instanceof LogBroken) && tail.position === committed;
+        };
+        return new Set(left.map(({ partition }) => partition).filter(stands));
       } catch (error) {
         this.options.onUnread?.(error);
       }
     }
+    return new Set();
+  }
+
+  /** What nobody waits for any longer is not stored, and all that its partition decided after it is decided again. */
+  private giveUpLate(batch: Map<Partition, Task[]>): void {
+    for (const [partition, tasks] of batch) {
+      if (!this.isLate(tasks)) continue;
+      batch.delete(partition);
+      this.recover(
+        partition,
+        tasks.filter((task) => task.isInDoubt),
+      );
+    }
+  }
+
+  private isLate(tasks: Task[]): boolean {
+    const now = this.options.clock.monotonic();
+    return tasks.some((task) => task.row && isTooLate(task, now));
+  }
+
+  /** Beside everything else: nobody waits for a partition that cannot go on. */
+  private recover(partition: Partition, doubtful: Task[]): void {
+    this.dirty.delete(partition);
+    void this.recovery.recover(partition, doubtful);
   }
 
   private succeed(
@@ -175,89 +199,7 @@ export class Committer {
     }
     for (const tasks of batch.values()) tasks.forEach(answer);
   }
-
-  /**
-   * Drops the memory of a partition, reads the tail, and goes on from there. Of `doubtful` tasks nobody knows whether
-   * their rows are stored: the log says it. Those that are there succeed. Where another row is in their place they can never
-   * be there, and are decided again, as is everything else without an answer. The others are `unavailable`, never refused
-   * for good.
-   */
-  private async recover(partition: Partition, doubtful: Task[]): Promise<void> {
-    const tasks = partition.isLost ? partition.inFlight : partition.reset();
-    partition.inFlight = [];
-    partition.isResetting = true;
-    this.dirty.delete(partition);
-    const inDoubt = doubtful.filter((task) => task.row);
-    const others = tasks.filter((task) => !inDoubt.includes(task));
-    const fates = await this.readBack(partition, inDoubt);
-    partition.isResetting = false;
-    if (fates === undefined) {
-      const reason = unavailable('The log cannot be reached; it may or may not have been carried out.');
-      for (const task of inDoubt) task.reject(reason);
-      for (const task of [...others, ...partition.backlog.splice(0)]) task.reject(new Moved());
-      return;
-    }
-    const there = inDoubt.filter((task) => fates.get(task) === 'stored');
-    if (there.length > 0) this.options.publish(there.map((task) => task.row!));
-    for (const task of inDoubt) {
-      const fate = fates.get(task);
-      if (fate === 'stored') answer(task);
-      else if (fate === 'displaced') others.push(task);
-      else task.reject(unavailable('The log could not store it.'));
-    }
-    const again = [...others, ...partition.backlog.splice(0)].sort((a, b) => a.sequence - b.sequence);
-    for (const task of again) {
-      task.row = undefined;
-      task.outcome = undefined;
-      task.isInDoubt = false;
-      // What the log was asked for them may have changed with it, and what was loaded for them is dropped.
-      task.repeatChecked = false;
-      task.messagesLoaded = false;
-    }
-    this.options.retry(partition, again);
-  }
-
-  /**
-   * What became of these tasks' rows; also moves the partition to the tail, or loses it to a higher term. Undefined when
-   * the partition was lost before the log could be read.
-   */
-  private async readBack(partition: Partition, inDoubt: Task[]): Promise<Map<Task, Fate> | undefined> {
-    const { store, clock } = this.options;
-    for (;;) {
-      try {
-        const tail = (await store.catchUp([partition.number])).get(partition.number)!;
-        if (tail instanceof LogBroken) {
-          this.options.lose(partition, tail);
-          return undefined;
-        }
-        const fates = await this.findFates(partition, inDoubt);
-        if (tail.term > partition.term) this.options.lose(partition);
-        partition.position = partition.committed = tail.position;
-        return fates;
-      } catch (error) {
-        this.options.onUnread?.(error);
-        if (partition.isLost) return undefined;
-        await clock.sleep(REREAD_MS);
-      }
-    }
-  }
-
-  /** Of the rows whose place is taken. */
-  private async findFates(partition: Partition, inDoubt: Task[]): Promise<Map<Task, Fate>> {
-    const fates = new Map<Task, Fate>();
-    const first = inDoubt[0]?.row;
-    if (!first) return fates;
-    const events = await this.options.store.read(partition.number, first.position - 1, inDoubt.length);
-    const byPosition = new Map(events.map(({ position, event }) => [position, event]));
-    for (const task of inDoubt) {
-      const found = byPosition.get(task.row!.position);
-      if (found !== undefined) fates.set(task, found === task.row!.event ? 'stored' : 'displaced');
-    }
-    return fates;
-  }
 }
-
-type Fate = 'stored' | 'displaced';
 
 /** The tasks of a partition from the first that is not stored on, and why it is not. */
 interface Short {
@@ -292,11 +234,17 @@ function rowsOf(batch: Map<Partition, Task[]>): LogRow[] {
   return [...batch.values()].flat().flatMap(({ row }) => row ?? []);
 }
 
-/** The log knows this client id from earlier: its task is recognised as a repeat when it is decided again. */
+/**
+ * The log knows this client id from earlier: its task is recognised as a repeat when it is decided again. It and what stands
+ * behind it is not stored by any append of these rows.
+ */
 function markRepeat(tasks: Task[], taken: ClientIdTaken): void {
-  for (const task of tasks) {
-    const row = task.row;
-    if (!row || row.clientMessageId !== taken.clientMessageId || row.senderId !== taken.senderId) continue;
-    if (row.conversationId === taken.conversationId) task.isKnownRepeat = true;
-  }
+  const isRepeat = ({ row }: Task) =>
+    row?.clientMessageId === taken.clientMessageId &&
+    row.senderId === taken.senderId &&
+    row.conversationId === taken.conversationId;
+  const first = tasks.findIndex(isRepeat);
+  if (first < 0) return;
+  tasks[first]!.isKnownRepeat = true;
+  for (const task of tasks.slice(first)) task.isInDoubt = false;
 }

@@ -90,8 +90,9 @@ export class LeaseKeeper {
   }
 
   /** A term turned out to be over; with `isStopped`, the partition is left alone for a while. */
-  lost(partition: number, isStopped: boolean): void {
-    this.held.delete(partition);
+  lost(partition: number, term: number, isStopped: boolean): void {
+    if (this.held.get(partition)?.term !== term) return;
+    this.forget(partition, term);
     if (isStopped) this.stoppedUntil.set(partition, this.options.monotonic() + STOPPED_MS);
   }
 
@@ -211,23 +212,32 @@ export class LeaseKeeper {
   }
 
   private async handOver(partitions: number[]): Promise<void> {
-    const mine = partitions.filter((partition) => this.held.has(partition));
-    for (const partition of mine) this.closing.set(partition, this.held.get(partition)!.term);
-    if (mine.length === 0) return;
+    const terms = new Map(
+      partitions.flatMap((partition) => {
+        const held = this.held.get(partition);
+        return held ? [[partition, held.term]] : [];
+      }),
+    );
+    if (terms.size === 0) return;
+    for (const [partition, term] of terms) this.closing.set(partition, term);
     this.announce();
     await new Promise((resolve) => setTimeout(resolve, CLOSING_MS));
-    await Promise.all(mine.map((partition) => this.options.close(partition)));
-    const held = mine.filter((partition) => this.held.has(partition));
+    // Meanwhile a term may be lost, and a new one of this very instance have begun.
+    const mine = () => [...terms.keys()].filter((each) => this.held.get(each)?.term === terms.get(each));
+    await Promise.all(mine().map((partition) => this.options.close(partition)));
+    const held = mine();
     await this.options.store
       .release(held)
       .catch((error: unknown) =>
         this.options.warn({ error: String(error) }, 'leases: cannot release; they run out'),
       );
-    for (const partition of mine) {
-      this.held.delete(partition);
-      this.closing.delete(partition);
-    }
+    for (const [partition, term] of terms) this.forget(partition, term);
     this.options.released(held);
+  }
+
+  private forget(partition: number, term: number): void {
+    if (this.held.get(partition)?.term === term) this.held.delete(partition);
+    if (this.closing.get(partition) === term) this.closing.delete(partition);
   }
 
   private dropExpired(): void {

@@ -116,7 +116,7 @@ export class LogRuntime implements OnModuleDestroy {
   }
 
   private lose(partition: number, term: number, reason?: LogBroken): void {
-    this.leases.lost(partition, reason !== undefined);
+    this.leases.lost(partition, term, reason !== undefined);
     if (reason) this.stop(reason);
     else log.warn({ partition, term }, 'A higher term has written; this one is over.');
   }

@@ -1,7 +1,7 @@
 import { v7 } from 'uuid';
 import { Writer } from '../testing/log-writer';
 import type { LogRow, LogStore, Tail } from './log.store';
-import { ClientIdTaken, PositionTaken } from './log.store';
+import { AppendRefused, ClientIdTaken, PositionTaken } from './log.store';
 
 /** Where an append that met another row stopped. */
 export type AppendKind = 'whole' | 'torn';
@@ -101,6 +101,20 @@ export function describeLogStore(name: string, kind: AppendKind, open: () => Pro
       expect(await idOf(writer.alice, 'same')).toBe(sent.messageId);
       expect(await idOf(writer.alice, 'fresh')).toBeUndefined();
       expect(await idOf(writer.bob, 'same')).toBeUndefined();
+    });
+
+    it('stores nothing where a version is taken, and says that it never will', async () => {
+      const writer = new Writer(41);
+      const sent = writer.sent('a');
+      await append(placed([writer.created(), sent]));
+      const double = { ...writer.sent('b'), position: 3, version: sent.version };
+      // A log that is whole says it of the append, one that is torn of the row.
+      const reason: unknown = await store.append([double]).then(
+        (shortfalls) => shortfalls.get(41)?.reason,
+        (error: unknown) => error,
+      );
+      expect(reason).toBeInstanceOf(AppendRefused);
+      expect(await store.read(41, 2, 10)).toEqual([]);
     });
 
     it(`lets one partition's refusal cost the others nothing but ${kind === 'whole' ? 'another append' : 'time'}`, async () => {

@@ -4,7 +4,7 @@ import type { Connection, Model, mongo } from 'mongoose';
 import type { ConversationState, MessageState } from '../conversation/conversation.state';
 import type { LogDocument } from './log.document';
 import { LOG_COLLECTION, logModel, toDocument, toRow } from './log.document';
-import { ClientIdTaken, LogBroken, LogStore, PositionTaken } from './log.store';
+import { AppendRefused, ClientIdTaken, LogBroken, LogStore, PositionTaken } from './log.store';
 import type { LogRow, MessageRef, Place, Shortfall, StoredEvent, Tail } from './log.store';
 import type { ProjectionStore } from './projection.store';
 
@@ -109,7 +109,7 @@ export class MongoLogStore extends LogStore {
 
   /** Why a row was refused. An error that is neither of the two leaves the outcome unknown. */
   private async reasonOf(row: LogRow, { error }: Refused): Promise<Error> {
-    if (error.code !== DUPLICATE_KEY) return new Error(error.errmsg);
+    if (error.code !== DUPLICATE_KEY) return new AppendRefused(error.errmsg);
     const { partition, position, conversationId, senderId, clientMessageId } = row;
     const met = error.keyPattern
       ? (field: string) => Promise.resolve(field in error.keyPattern!)
@@ -118,7 +118,7 @@ export class MongoLogStore extends LogStore {
     if (clientMessageId !== null && senderId !== null && (await met('clientMessageId'))) {
       return new ClientIdTaken(conversationId, senderId, clientMessageId);
     }
-    return new Error(`the row at ${partition}/${position} was refused: ${error.errmsg}`);
+    return new AppendRefused(`the row at ${partition}/${position} was refused: ${error.errmsg}`);
   }
 
   /** Asks for the row that another one met, where the server does not say which it was. */

@@ -2,7 +2,7 @@ import { partitionOf } from '@parley/contracts';
 import type { Pool } from 'pg';
 import type { ConversationState, MessageState } from '../conversation/conversation.state';
 import { appendStatement } from './append.sql';
-import { ClientIdTaken, LogStore, PositionTaken } from './log.store';
+import { AppendRefused, ClientIdTaken, LogStore, PositionTaken } from './log.store';
 import type { LogRow, MessageRef, Place, Shortfall, StoredEvent, Tail } from './log.store';
 import { readConversations } from './projection.reader';
 
@@ -25,8 +25,10 @@ export class PostgresLogStore extends LogStore {
       return new Map();
     } catch (error) {
       const reason = refusal(error as DatabaseError);
-      if (!reason) throw error;
+      if (!reason)
+        throw isPassing(error as DatabaseError) ? error : new AppendRefused(String(error), { cause: error });
       const refused = reason instanceof PositionTaken ? reason.partition : partitionOf(reason.conversationId);
+      if (!rows.some(({ partition }) => partition === refused)) throw error;
       return new Map(
         rows.map(({ partition }) => [partition, { stored: 0, ...(partition === refused && { reason }) }]),
       );
@@ -123,10 +125,19 @@ export class PostgresLogStore extends LogStore {
   }
 }
 
+/**
+ * Whether the same statement may succeed a moment later: the connection was lost (class 08, or no code at all), the server
+ * stops or cancels (57), statements were in each other's way (40, 55P03), it has no connection left (53300).
+ */
+function isPassing({ code }: DatabaseError): boolean {
+  return code === undefined || !/^[0-9A-Z]{5}$/.test(code) || /^(08|40|57)|^(53300|55P03)$/.test(code);
+}
+
 /** A unique violation says for certain that the one statement stored nothing, and at which place it met another row. */
 function refusal({ code, constraint, detail }: DatabaseError): PositionTaken | ClientIdTaken | undefined {
   if (code !== '23505') return undefined;
-  const values = /=\((.*)\) already exists/.exec(detail ?? '')?.[1]?.split(', ') ?? [];
+  // Whatever language the server speaks, the values stand between the last brackets.
+  const values = /=\((.*)\)/.exec(detail ?? '')?.[1]?.split(', ') ?? [];
   if (constraint === 'log_position') return new PositionTaken(Number(values[0]));
   if (constraint === 'log_client_id') return new ClientIdTaken(values[0]!, values[1]!, values[2]!);
   return undefined;

@@ -15,7 +15,7 @@ import type { LogRow, LogStore } from './log.store';
 import { Partition, UNANSWERED_MAX } from './partition';
 import type { SpansOfRows } from './commit.trace';
 import type { Task } from './task';
-import { answer, isTooLate } from './task';
+import { answer, isTooLate, partLate, refuseLate } from './task';
 
 export interface OwnerOptions {
   store: LogStore;
@@ -60,7 +60,8 @@ export class LogOwner {
       onUnread: options.onUnread,
       retry: (partition, tasks) => tasks.forEach((task) => this.consider(partition, task)),
       lose: (partition, reason) => {
-        this.drop(partition.number);
+        // Else it was lost before, and this instance may own it again, under another term.
+        if (!this.end(partition)) return;
         options.onLost(partition.number, partition.term, reason);
       },
     });
@@ -87,19 +88,25 @@ export class LogOwner {
     if (!partition) return;
     partition.isClosed = true;
     while (!partition.isIdle && !partition.isLost) await this.options.clock.sleep(5);
-    this.drop(number);
+    this.end(partition);
   }
 
   /** The term is over: what is not decided goes to whoever owns the partition now. */
   drop(number: number): void {
     const partition = this.partitions.get(number);
-    if (!partition) return;
-    this.partitions.delete(number);
+    if (partition) this.end(partition);
+  }
+
+  /** Ends this term of a partition, if it has not ended yet; answers whether it had not. */
+  private end(partition: Partition): boolean {
+    if (partition.isLost) return false;
+    this.partitions.delete(partition.number);
     partition.isLost = true;
     const inFlight = partition.inFlight;
     partition.inFlight = [];
     for (const task of partition.reset()) task.reject(new Moved());
     partition.inFlight = inFlight; // The committer settles these: they may be stored already.
+    return true;
   }
 
   /** Last stored position by partition. */
@@ -210,13 +217,11 @@ export class LogOwner {
     for (const task of left) this.consider(partition, task);
   }
 
-  /** Who waited for a conversation. What somebody asked after a command that is too late must not overtake its repeat. */
+  /** Who waited for a conversation. */
   private takeHeld(partition: Partition, conversationId: string): { late: Task[]; left: Task[] } {
     const held = partition.waiting.get(conversationId) ?? [];
     partition.waiting.delete(conversationId);
-    const lateActors = new Set(held.filter((task) => this.isTooLate(task)).map(({ data }) => data.actorId));
-    const isLate = ({ data }: Task) => lateActors.has(data.actorId);
-    return { late: held.filter(isLate), left: held.filter((task) => !isLate(task)) };
+    return partLate(held, this.options.clock.monotonic());
   }
 
   private isTooLate(task: Task): boolean {
@@ -309,7 +314,9 @@ export class LogOwner {
   private async lookForRepeat(partition: Partition, task: Task): Promise<void> {
     const data = task.data as CommandData<'message.send'>;
     const { generation } = partition;
+    partition.asking += 1;
     const found = await this.findRepeated(task, data);
+    partition.asking -= 1;
     if (!found) return task.reject(unavailable('The log cannot be read at the moment.'));
     task.repeatChecked = true;
     if (found.id !== undefined) {
@@ -347,8 +354,4 @@ export class LogOwner {
     task.reject(error as Error);
     this.committer.poison(partition);
   }
-}
-
-function refuseLate(task: Task): void {
-  task.reject(unavailable('The command waited too long.'));
 }

@@ -6,7 +6,8 @@ import type { Task } from './task';
 export const UNANSWERED_MAX = 500;
 /** A command touches one conversation, so what is decided and not yet stored always stays in memory. */
 const CONVERSATIONS = UNANSWERED_MAX + 12;
-const CLIENT_IDS = 256;
+/** Nor may a client id be forgotten before its message is stored: a repeat would be decided as another message. */
+const CLIENT_IDS = CONVERSATIONS;
 const MESSAGES = 64;
 
 /** The latest states of messages: those that are not stored yet all of them, of the others the recent ones. */
@@ -64,6 +65,8 @@ export class Partition {
   waiting = new Map<string, Task[]>();
   /** Held back while memory is dropped and the tail is read. */
   backlog: Task[] = [];
+  /** Refused, while the log is asked whether they are repeats. */
+  asking = 0;
   isResetting = false;
   /** Takes no more commands; what it has is still decided and committed. */
   isClosed = false;
@@ -83,11 +86,12 @@ export class Partition {
 
   /** Commands without an answer, those that wait for a load excepted: they hold nothing in memory yet. */
   get unanswered(): number {
-    return this.queue.length + this.inFlight.length + this.backlog.length;
+    return this.queue.length + this.inFlight.length + this.backlog.length + this.asking;
   }
 
   get isIdle(): boolean {
-    return !this.hasUncommitted && this.waiting.size === 0 && this.backlog.length === 0 && !this.isResetting;
+    const isHeld = this.waiting.size > 0 || this.backlog.length > 0 || this.asking > 0;
+    return !this.hasUncommitted && !isHeld && !this.isResetting;
   }
 
   /** Drops all memory and hands over every task that has no answer, in order of arrival. */

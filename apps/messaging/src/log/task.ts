@@ -1,5 +1,6 @@
 import type { Span } from '@opentelemetry/api';
 import type { CommandData, CommandName, ParleyError } from '@parley/contracts';
+import { unavailable } from '@parley/contracts';
 import type { LogRow } from './log.store';
 
 export type Outcome = { reply: object } | { error: ParleyError };
@@ -36,6 +37,27 @@ const LEFT_MS_MIN = 200;
 /** `now` by the clock of `expiresAt`. */
 export function isTooLate({ expiresAt }: Task, now: number): boolean {
   return expiresAt - now < LEFT_MS_MIN;
+}
+
+export function refuseLate(task: Task): void {
+  task.reject(unavailable('The command waited too long.'));
+}
+
+/** Those that are too late, with what their senders asked after them: that must not overtake their repeat. */
+export function partLate(tasks: Task[], now: number): { late: Task[]; left: Task[] } {
+  const lateActors = new Set(tasks.filter((task) => isTooLate(task, now)).map(({ data }) => data.actorId));
+  if (lateActors.size === 0) return { late: [], left: tasks };
+  const isLate = ({ data }: Task) => lateActors.has(data.actorId);
+  return { late: tasks.filter(isLate), left: tasks.filter((task) => !isLate(task)) };
+}
+
+/** It is to be decided anew: what was decided is void, what the log was asked for it may have changed, and what was loaded for it is dropped. */
+export function forget(task: Task): void {
+  task.row = undefined;
+  task.outcome = undefined;
+  task.isInDoubt = false;
+  task.repeatChecked = false;
+  task.messagesLoaded = false;
 }
 
 export function answer(task: Task): void {

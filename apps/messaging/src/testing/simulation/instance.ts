@@ -25,6 +25,8 @@ export interface Surroundings {
   Owner: typeof LogOwner;
   newId(): string;
   publish(rows: LogRow[]): void;
+  /** Rows are given to the log. */
+  appends(rows: LogRow[]): void;
   isLeaseValid(partition: number): boolean;
   /** A command has arrived, for which its asker waits until then. */
   arrived(name: CommandName, data: CommandData<CommandName>, until: number): void;
@@ -41,11 +43,13 @@ class RemoteLog extends LogStore {
     private readonly time: VirtualTime,
     private readonly chance: Chance,
     private readonly faults: Faults,
+    private readonly given: (rows: LogRow[]) => void,
   ) {
     super();
   }
 
   override async append(rows: LogRow[]): Promise<Map<number, Shortfall>> {
+    this.given(rows);
     const copy = structuredClone(rows);
     await this.time.sleep(1 + this.chance.below(20));
     if (this.chance.is(this.faults.unknown)) {
@@ -155,7 +159,7 @@ export class Instance {
     private readonly options: Surroundings,
   ) {
     const skewMs = chance.below(SKEW_MS);
-    const store = new RemoteLog(log, this, time, chance, faults);
+    const store = new RemoteLog(log, this, time, chance, faults, options.appends);
     this.owner = new options.Owner({
       store,
       loader: new Loader(store),

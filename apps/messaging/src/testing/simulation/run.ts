@@ -20,6 +20,8 @@ export interface Run {
   asked: Map<string, { at: number; until: number }[]>;
   /** When each id was given away, which is when its message was decided. */
   decidedAt: Map<string, number>;
+  /** When each message, by its id, was given to the log, every time. */
+  givenAt: Map<string, number[]>;
 }
 
 const OPERATIONS = 14;
@@ -46,6 +48,7 @@ export async function run(seed: number, log = logOf(seed), Owner = LogOwner): Pr
   const counts = { crashes: 0, expired: 0, freezes: 0, rows: 0, tears: 0, unprojected: 0 };
   const asked: Run['asked'] = new Map();
   const decidedAt: Run['decidedAt'] = new Map();
+  const givenAt: Run['givenAt'] = new Map();
   const faults: Faults = {
     unknown: 0.06,
     readFails: 0.05,
@@ -84,6 +87,11 @@ export async function run(seed: number, log = logOf(seed), Owner = LogOwner): Pr
         return id;
       },
       publish,
+      appends: (rows) => {
+        for (const { messageId, clientMessageId } of rows)
+          if (clientMessageId !== null)
+            givenAt.set(messageId!, [...(givenAt.get(messageId!) ?? []), time.now]);
+      },
       arrived: (_, data, until) => {
         if (!('clientMessageId' in data)) return;
         const key = `${data.conversationId}/${data.actorId}/${data.clientMessageId}`;
@@ -141,7 +149,7 @@ export async function run(seed: number, log = logOf(seed), Owner = LogOwner): Pr
   await time.runUntil(() => time.now > settledAt && isCaughtUp(), LIMIT_MS);
   await log.catchUp(partitions);
   for (const reader of readers) for (const id of conversations) reader.catchUp(id, true);
-  return { log, senders, view, readers, counts, asked, decidedAt };
+  return { log, senders, view, readers, counts, asked, decidedAt, givenAt };
 }
 
 /** A conversation with everybody in it, whatever it takes. */

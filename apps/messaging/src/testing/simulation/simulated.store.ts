@@ -2,7 +2,7 @@ import type { LogEvent } from '@parley/contracts';
 import type { ConversationState, MessageState } from '../../conversation/conversation.state';
 import { toHead } from '../../conversation/conversation.state';
 import type { LogRow, MessageRef, Place, Shortfall, StoredEvent, Tail } from '../../log/log.store';
-import { ClientIdTaken, LogBroken, LogStore, PositionTaken } from '../../log/log.store';
+import { AppendRefused, ClientIdTaken, LogBroken, LogStore, PositionTaken } from '../../log/log.store';
 import { headAfter, isWhole } from '../../log/projection';
 
 /** How an append ends that does not store everything: as PostgreSQL's, whole or not at all, or as MongoDB's, torn. */
@@ -26,8 +26,8 @@ export class MemoryLog extends LogStore {
     super();
   }
 
-  override append(rows: LogRow[]): Promise<Map<number, Shortfall>> {
-    return Promise.resolve(this.kind === 'whole' ? this.appendWhole(rows) : this.appendTorn(rows));
+  override async append(rows: LogRow[]): Promise<Map<number, Shortfall>> {
+    return this.kind === 'whole' ? this.appendWhole(rows) : this.appendTorn(rows);
   }
 
   /** Stores one row, without its projection; answers why not. */
@@ -113,9 +113,14 @@ export class MemoryLog extends LogStore {
     return Promise.resolve(this.clientIds.get(`${conversationId}/${senderId}/${clientMessageId}`));
   }
 
+  /** The rows of one statement meet each other, too. */
   private appendWhole(rows: LogRow[]): Map<number, Shortfall> {
+    const own = new Set<string>();
     for (const row of rows) {
-      const reason = this.refusal(row);
+      const key = clientKey(row);
+      const isRepeat = row.clientMessageId !== null && own.has(key);
+      own.add(key);
+      const reason = isRepeat ? clientIdTaken(row) : this.refusal(row);
       if (!reason) continue;
       if (!(reason instanceof PositionTaken || reason instanceof ClientIdTaken)) throw reason;
       return new Map(
@@ -147,10 +152,10 @@ export class MemoryLog extends LogStore {
   private refusal(row: LogRow): Error | undefined {
     if (this.rows.get(row.partition)?.has(row.position)) return new PositionTaken(row.partition);
     if (row.clientMessageId !== null && this.clientIds.has(clientKey(row))) {
-      return new ClientIdTaken(row.conversationId, row.senderId!, row.clientMessageId);
+      return clientIdTaken(row);
     }
     if (row.version !== null && this.versions.has(`${row.conversationId}/${row.version}`)) {
-      return new Error(`version ${row.version} of ${row.conversationId} exists`);
+      return new AppendRefused(`version ${row.version} of ${row.conversationId} exists`);
     }
     return undefined;
   }
@@ -183,4 +188,8 @@ export class MemoryLog extends LogStore {
 
 function clientKey(row: LogRow): string {
   return `${row.conversationId}/${row.senderId}/${row.clientMessageId}`;
+}
+
+function clientIdTaken({ conversationId, senderId, clientMessageId }: LogRow): ClientIdTaken {
+  return new ClientIdTaken(conversationId, senderId!, clientMessageId!);
 }

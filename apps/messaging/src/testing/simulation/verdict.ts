@@ -100,15 +100,21 @@ function ordered({ senders }: Run): string[] {
     .map((numbers) => `sent in a row, numbered ${numbers.join()}`);
 }
 
-/** No message was decided before it was asked for, or when nobody waited any more: its sender may have thought better of it. */
-function inTime({ log, asked, decidedAt }: Run): string[] {
+/**
+ * No message was decided, or given to the log, before it was asked for or when nobody waited any more: its sender may have
+ * thought better of it.
+ */
+function inTime({ log, asked, decidedAt, givenAt }: Run): string[] {
   const found: string[] = [];
   for (const row of [...log.rows.values()].flatMap(sorted)) {
     if (row.clientMessageId === null) continue;
     const key = `${row.conversationId}/${row.senderId}/${row.clientMessageId}`;
+    const isWanted = (moment: number) =>
+      asked.get(key)?.some(({ at, until }) => at <= moment && moment < until);
     const decided = decidedAt.get(row.messageId!)!;
-    if (!asked.get(key)?.some(({ at, until }) => at <= decided && decided < until))
-      found.push(`${key} was decided at ${decided}, when nobody asked`);
+    if (!isWanted(decided)) found.push(`${key} was decided at ${decided}, when nobody asked`);
+    for (const given of givenAt.get(row.messageId!) ?? [])
+      if (!isWanted(given)) found.push(`${key} was given to the log at ${given}, when nobody asked`);
   }
   return found;
 }

@@ -1,0 +1,220 @@
+import { partitionOf } from '@parley/contracts';
+import { alice, apart, outcomeOf, ownerWorld, turns, type Reply } from '../testing/owner.world';
+import { MemoryLog } from '../testing/simulation/simulated.store';
+import { AppendRefused, type LogRow, type Shortfall } from './log.store';
+
+/** A log whose trouble the test makes. */
+class Troubled extends MemoryLog {
+  isAway = false;
+  /** Called at the next append, which then ends without an answer. */
+  cutNext?: (rows: LogRow[]) => void;
+  /** Each append waits for this. */
+  held?: Promise<void>;
+  refuses: (row: LogRow) => boolean = () => false;
+  onCatchUp?: (partitions: number[]) => Promise<void> | void;
+  onRead?: () => void;
+  appends = 0;
+
+  override async append(rows: LogRow[]): Promise<Map<number, Shortfall>> {
+    this.appends += 1;
+    await this.held;
+    const cut = this.cutNext;
+    this.cutNext = undefined;
+    cut?.(rows);
+    if (cut || this.isAway) throw new Error('the line was cut');
+    if (rows.some((row) => this.refuses(row))) throw new AppendRefused('never');
+    return super.append(rows);
+  }
+
+  override async catchUp(partitions: number[]) {
+    await this.onCatchUp?.(partitions);
+    if (this.isAway) throw new Error('away');
+    return super.catchUp(partitions);
+  }
+
+  override read(...asked: Parameters<MemoryLog['read']>) {
+    this.onRead?.();
+    return super.read(...asked);
+  }
+
+  /** A row of somebody else's, at the end of the partition of this conversation. */
+  intrude(conversationId: string, term = 1): void {
+    const partition = partitionOf(conversationId);
+    const last = this.rows.get(partition)!.get(this.end(partition))!;
+    const nobodys = { version: null, messageId: null, number: null, clientMessageId: null };
+    this.insert({ ...last, ...nobodys, position: last.position + 1, term });
+  }
+}
+
+const unavailable = { code: 'unavailable' };
+const [here, there] = apart(2) as [string, string];
+const MINUTES_10 = 600_000;
+
+describe('of a log that is away', () => {
+  it('stores nothing for those who left while it was read', async () => {
+    const log = new Troubled();
+    const { send, clock } = await ownerWorld(log, [here]);
+    log.cutNext = () => undefined;
+    log.onCatchUp = () => {
+      log.onCatchUp = undefined;
+      clock.aheadMs += 10_000;
+    };
+    expect(await outcomeOf(send(here, 'late', 2000))).toMatchObject(unavailable);
+    expect(log.end(partitionOf(here))).toBe(1);
+  });
+
+  it.each(['whole', 'torn'] as const)(
+    'answers all who asked while they wait, of one that is %s',
+    async (kind) => {
+      const log = new Troubled(kind);
+      const { send, clock } = await ownerWorld(log, [here, there]);
+      log.isAway = true;
+      const inDoubt = outcomeOf(send(here, 'in doubt', 2000));
+      await turns();
+      const ends: unknown[] = [];
+      for (const id of [here, there])
+        for (let i = 0; i < 600; i++) void outcomeOf(send(id, `${i}`, 2000)).then((end) => ends.push(end));
+      await turns();
+      clock.aheadMs += MINUTES_10;
+      await turns();
+      const rows = log.end(partitionOf(there));
+      expect(ends).toHaveLength(1200);
+      for (const end of ends) expect(end).toMatchObject(unavailable);
+      log.isAway = false;
+      // Of this one nobody knew until now.
+      expect(await inDoubt).toMatchObject(unavailable);
+      expect(log.end(partitionOf(there))).toBe(rows);
+      expect(await send(there, 'after')).toMatchObject({ created: true });
+    },
+  );
+
+  it('goes on with one partition while another cannot be read', async () => {
+    const log = new Troubled();
+    const { send, clock } = await ownerWorld(log, [here, there]);
+    log.cutNext = () => (clock.aheadMs += 1000);
+    let isAway = true;
+    log.onCatchUp = (partitions) => {
+      if (isAway && partitions.includes(partitionOf(there))) throw new Error('away');
+    };
+    const late = outcomeOf(send(there, 'late', 1000));
+    await turns();
+    expect(await send(here, 'in time')).toMatchObject({ created: true });
+    isAway = false;
+    expect(await late).toMatchObject(unavailable);
+  });
+});
+
+describe('of an append of which nobody knows', () => {
+  it('decides again all that stands behind a row that is kept out', async () => {
+    const log = new Troubled();
+    const { send } = await ownerWorld(log, [here]);
+    log.cutNext = () => log.intrude(here);
+    const sent = await Promise.all(['x', 'y', 'z'].map((clientMessageId) => send(here, clientMessageId)));
+    expect(sent.map(({ message, created }) => [message.number, created])).toEqual([
+      [1, true],
+      [2, true],
+      [3, true],
+    ]);
+  });
+
+  it('answers nothing before it is projected', async () => {
+    const log = new Troubled('torn');
+    const { send, submit, clock, owner } = await ownerWorld(log, [here]);
+    let late: LogRow[] = [];
+    log.cutNext = (rows) => {
+      clock.aheadMs += 59_900;
+      late = rows;
+    };
+    // It arrives after the tail was read, and before what stands there is.
+    log.onRead = () => late.forEach((row) => log.insert(row));
+    expect(await send(here, 'x')).toMatchObject({ created: true });
+    expect(log.states.get(here)).toMatchObject({ messageCount: 1 });
+    expect(owner.heads().get(partitionOf(here))).toBe(2);
+    const mark = await submit(here, 'read.mark', { actorId: alice, number: 1 });
+    expect(mark).toMatchObject({ readNumber: 1 });
+  });
+
+  it('recognises a repeat that it holds, and decides again what it was appended with', async () => {
+    const log = new Troubled();
+    const { send, submit } = await ownerWorld(log, [here]);
+    const first = await send(here, 'kept');
+    for (let i = 0; i < 1200; i++) await send(here, `other ${i}`); // Until memory has forgotten it.
+    log.cutNext = () => undefined;
+    const title = { actorId: alice, change: { title: 't' } };
+    const [repeat, update] = await Promise.all([
+      send(here, 'kept'),
+      outcomeOf(submit(here, 'conversation.update', title)),
+    ]);
+    expect(repeat).toMatchObject({ message: { id: first.message.id }, created: false });
+    expect(update).toMatchObject({ conversation: { title: 't' } });
+  });
+});
+
+it('is not held up by a row that the log never takes', async () => {
+  const log = new Troubled();
+  const { send } = await ownerWorld(log, [here, there]);
+  log.refuses = ({ clientMessageId }) => clientMessageId === 'bad';
+  const bad = outcomeOf(send(here, 'bad'));
+  await turns(1);
+  const good = send(there, 'good');
+  expect(await bad).toMatchObject(unavailable);
+  expect(await good).toMatchObject({ created: true });
+  expect(log.appends).toBeLessThanOrEqual(5);
+});
+
+it('knows the client id of each message that is not stored yet', async () => {
+  const log = new Troubled();
+  const { send } = await ownerWorld(log, [here]);
+  for (let i = 0; i < 254; i++) await send(here, `before ${i}`);
+  let go!: () => void;
+  log.held = new Promise((resolve) => (go = resolve));
+  const first = send(here, 'first');
+  await turns();
+  const [twice, next] = [send(here, 'twice'), send(here, 'next')];
+  const others = Array.from({ length: 490 }, (_, i) => send(here, `other ${i}`));
+  const again = send(here, 'twice');
+  await turns();
+  go();
+  await Promise.all([first, ...others]);
+  const numbers = (await Promise.all([twice, next, again])).map(({ message }: Reply) => message.number);
+  expect(numbers).toEqual([256, 257, 256]);
+});
+
+describe('of a term that is over', () => {
+  it('leaves the next one of this very instance alone, when the log is read at last', async () => {
+    const log = new Troubled();
+    const { send, owner, lost } = await ownerWorld(log, [here]);
+    const partition = partitionOf(here);
+    let answer!: () => void;
+    const frozen = new Promise<void>((resolve) => (answer = resolve));
+    log.cutNext = () => undefined;
+    log.onCatchUp = () => frozen;
+    const old = outcomeOf(send(here, 'x'));
+    await turns();
+    owner.drop(partition); // The lease has run out, and another instance has written.
+    log.onCatchUp = undefined;
+    log.intrude(here, 2);
+    await owner.open(new Map([[partition, 3]]));
+    answer();
+    await old;
+    expect(await send(here, 'y', undefined, 3)).toMatchObject({ created: true });
+    expect(lost).toEqual([]);
+  });
+
+  it('leaves the next one alone, when it ends in order', async () => {
+    const log = new Troubled();
+    const { send, owner } = await ownerWorld(log, [here]);
+    const partition = partitionOf(here);
+    let go!: () => void;
+    log.held = new Promise((resolve) => (go = resolve));
+    const old = outcomeOf(send(here, 'x'));
+    await turns();
+    const closed = owner.close(partition);
+    owner.drop(partition);
+    await owner.open(new Map([[partition, 2]]));
+    await closed;
+    go();
+    await old;
+    expect(await send(here, 'y', undefined, 2)).toMatchObject({ created: true });
+  });
+});
