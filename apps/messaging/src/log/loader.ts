@@ -56,11 +56,14 @@ export class Loader {
     return this.conversations.get(id, id);
   }
 
-  /** Those of the messages that are in this conversation's partition; whether they are in the conversation is not checked. */
+  /**
+   * Those of the messages that are in this conversation. Of one that is elsewhere nothing may come into memory: only loads
+   * of the same conversation wait for each other, so its state could have changed since it was read.
+   */
   async messages(conversationId: string, ids: string[]): Promise<MessageState[]> {
     const found = await Promise.all(
       ids.map((messageId) => this.states.get({ conversationId, messageId }, messageId)),
     );
-    return found.filter((state) => state !== undefined);
+    return found.filter((state) => state?.message.conversationId === conversationId) as MessageState[];
   }
 }
