@@ -41,6 +41,8 @@ interface Held {
   term: number;
   /** By the own monotonic clock. */
   validUntil: number;
+  /** It has begun: commands may be sent to it. Until then the lease is renewed, however long beginning takes. */
+  isOpen: boolean;
 }
 
 /**
@@ -59,6 +61,9 @@ export class LeaseKeeper {
   private announcer?: NodeJS.Timeout;
   private foreignEnd?: NodeJS.Timeout;
   private round?: Promise<void>;
+  private opening?: Promise<void>;
+  /** Others came free while terms were begun. */
+  private isLeft = false;
   private again = false;
   private stopped = false;
 
@@ -76,6 +81,7 @@ export class LeaseKeeper {
     clearInterval(this.announcer);
     clearTimeout(this.foreignEnd);
     await this.round;
+    await this.opening;
     await this.handOver([...this.held.keys()]);
     clearInterval(this.timer);
     await this.round;
@@ -86,7 +92,7 @@ export class LeaseKeeper {
   }
 
   partitions(): number[] {
-    return [...this.held.keys()];
+    return [...this.held].filter(([, { isOpen }]) => isOpen).map(([partition]) => partition);
   }
 
   /** A term turned out to be over; with `isStopped`, the partition is left alone for a while. */
@@ -118,8 +124,8 @@ export class LeaseKeeper {
 
   announce(): void {
     const open = new Map<number, number>();
-    for (const [partition, { term }] of this.held)
-      if (!this.closing.has(partition)) open.set(partition, term);
+    for (const [partition, { term, isOpen }] of this.held)
+      if (isOpen && !this.closing.has(partition)) open.set(partition, term);
     this.options.announce(open, this.closing);
   }
 
@@ -140,9 +146,7 @@ export class LeaseKeeper {
         !this.held.has(lease.partition) &&
         (this.stoppedUntil.get(lease.partition) ?? 0) < now,
     );
-    await this.acquire(
-      free.map((lease) => lease.partition).filter((p) => wanted[p] === this.options.instanceId),
-    );
+    this.take(free.map((lease) => lease.partition).filter((p) => wanted[p] === this.options.instanceId));
     const foreign = [...this.held.keys()].filter(
       (p) => wanted[p] !== this.options.instanceId && !this.closing.has(p),
     );
@@ -151,8 +155,10 @@ export class LeaseKeeper {
 
   private async renew(): Promise<void> {
     const askedAt = this.options.monotonic();
-    const renewed = await this.options.store.renew([...this.held.keys()]);
-    for (const [partition, held] of this.held) {
+    const asked = [...this.held];
+    const renewed = await this.options.store.renew(asked.map(([partition]) => partition));
+    for (const [partition, held] of asked) {
+      if (this.held.get(partition) !== held) continue;
       if (renewed.get(partition) === held.term) held.validUntil = askedAt + LEASE_MS - MARGIN_MS;
       else this.end(partition);
     }
@@ -194,19 +200,47 @@ export class LeaseKeeper {
     this.gone.delete(instanceId);
   }
 
-  private async acquire(partitions: number[]): Promise<void> {
+  /** Beside the rounds: what is held already is renewed, however long it takes to begin new terms. */
+  private take(partitions: number[]): void {
     if (partitions.length === 0) return;
+    if (this.opening) {
+      this.isLeft = true;
+      return;
+    }
+    this.opening = this.acquire(partitions)
+      .catch((error: unknown) =>
+        this.options.warn({ error: String(error) }, 'leases: terms could not be begun'),
+      )
+      .finally(() => {
+        this.opening = undefined;
+        if (this.isLeft) this.look();
+        this.isLeft = false;
+      });
+  }
+
+  private async acquire(partitions: number[]): Promise<void> {
     const askedAt = this.options.monotonic();
     const got = await this.options.store.acquire(partitions);
-    if (got.size === 0) return;
-    const stopped = await this.options.open(got);
-    for (const partition of stopped) {
-      got.delete(partition);
-      this.stoppedUntil.set(partition, this.options.monotonic() + STOPPED_MS);
+    const validUntil = askedAt + LEASE_MS - MARGIN_MS;
+    for (const [partition, term] of got) this.held.set(partition, { term, validUntil, isOpen: false });
+    const isMine = (partition: number) => this.held.get(partition)?.term === got.get(partition);
+    try {
+      if (got.size > 0) await this.open(got, isMine);
+    } catch (error) {
+      for (const partition of [...got.keys()].filter(isMine)) this.end(partition);
+      throw error;
     }
-    await this.options.store.release(stopped);
-    for (const [partition, term] of got) {
-      this.held.set(partition, { term, validUntil: askedAt + LEASE_MS - MARGIN_MS });
+  }
+
+  private async open(terms: Map<number, number>, isMine: (partition: number) => boolean): Promise<void> {
+    const stopped = await this.options.open(terms);
+    for (const partition of stopped) this.stoppedUntil.set(partition, this.options.monotonic() + STOPPED_MS);
+    const free = stopped.filter(isMine);
+    for (const partition of free) this.held.delete(partition);
+    await this.options.store.release(free);
+    for (const partition of terms.keys()) {
+      if (isMine(partition)) this.held.get(partition)!.isOpen = true;
+      else if (!this.held.has(partition)) this.options.drop(partition);
     }
     this.announce();
   }
@@ -215,7 +249,7 @@ export class LeaseKeeper {
     const terms = new Map(
       partitions.flatMap((partition) => {
         const held = this.held.get(partition);
-        return held ? [[partition, held.term]] : [];
+        return held?.isOpen ? [[partition, held.term]] : [];
       }),
     );
     if (terms.size === 0) return;
@@ -224,15 +258,25 @@ export class LeaseKeeper {
     await new Promise((resolve) => setTimeout(resolve, CLOSING_MS));
     // Meanwhile a term may be lost, and a new one of this very instance have begun.
     const mine = () => [...terms.keys()].filter((each) => this.held.get(each)?.term === terms.get(each));
-    await Promise.all(mine().map((partition) => this.options.close(partition)));
-    const held = mine();
-    await this.options.store
-      .release(held)
-      .catch((error: unknown) =>
-        this.options.warn({ error: String(error) }, 'leases: cannot release; they run out'),
-      );
+    const closed: number[] = [];
+    await Promise.all(
+      mine().map(async (partition) => {
+        await this.options.close(partition);
+        closed.push(partition);
+        // Those that end together are released together; none waits for one that takes longer.
+        await new Promise(setImmediate);
+        const held = closed.splice(0).filter((each) => this.held.get(each)?.term === terms.get(each));
+        if (held.length === 0) return;
+        await this.options.store
+          .release(held)
+          .catch((error: unknown) =>
+            this.options.warn({ error: String(error) }, 'leases: cannot release; they run out'),
+          );
+        for (const each of held) this.forget(each, terms.get(each)!);
+        this.options.released(held);
+      }),
+    );
     for (const [partition, term] of terms) this.forget(partition, term);
-    this.options.released(held);
   }
 
   private forget(partition: number, term: number): void {
