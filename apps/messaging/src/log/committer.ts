@@ -95,8 +95,20 @@ export class Committer {
     try {
       return rows.length > 0 ? await this.options.store.append(rows) : new Map<number, Shortfall>();
     } catch (reason) {
+      if (reason instanceof AppendRefused && batch.size > 1) return this.appendApart(batch);
       return new Map([...batch.keys()].map(({ number }) => [number, { stored: 0, reason }]));
     }
+  }
+
+  /** Rows that the log will not have are to cost no other partition more than time. */
+  private async appendApart(batch: Map<Partition, Task[]>): Promise<Map<number, Shortfall>> {
+    const shortfalls = new Map<number, Shortfall>();
+    for (const [partition, tasks] of batch) {
+      const alone = new Map([[partition, tasks]]);
+      for (const [number, shortfall] of await this.append(alone, rowsOf(alone)))
+        shortfalls.set(number, shortfall);
+    }
+    return shortfalls;
   }
 
   /** Settles what of an append was not stored; answers what of it is to be appended again as it is. */
@@ -134,26 +146,22 @@ export class Committer {
    * out. While the log is in trouble nothing more is given to it; but no longer than those who asked wait.
    */
   private async untouched(doubtful: Short[]): Promise<Set<Partition>> {
-    const { store, clock } = this.options;
+    const untouched = new Set<Partition>();
     let left = doubtful;
     while (left.length > 0) {
-      await clock.sleep(REREAD_MS);
+      await this.options.clock.sleep(REREAD_MS);
       left = left.filter(
         ({ partition, tasks }) => !partition.isLost && !partition.isResetting && !this.isLate(tasks),
       );
-      if (left.length === 0) break;
-      try {
-        const tails = await store.catchUp(left.map(({ partition }) => partition.number));
-        const stands = ({ number, committed }: Partition) => {
-          const tail = tails.get(number)!;
-          return !(tail instanceof LogBroken) && tail.position === committed;
-        };
-        return new Set(left.map(({ partition }) => partition).filter(stands));
-      } catch (error) {
-        this.options.onUnread?.(error);
+      const tails = await Promise.all(left.map(({ partition }) => this.recovery.tailNow(partition)));
+      for (const [i, { partition }] of left.entries()) {
+        const tail = tails[i];
+        if (tail && !(tail instanceof LogBroken) && tail.position === partition.committed)
+          untouched.add(partition);
       }
+      left = left.filter((_, i) => tails[i] === undefined);
     }
-    return new Set();
+    return untouched;
   }
 
   /** What nobody waits for any longer is not stored, and all that its partition decided after it is decided again. */

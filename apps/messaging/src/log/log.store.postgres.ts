@@ -127,10 +127,11 @@ export class PostgresLogStore extends LogStore {
 
 /**
  * Whether the same statement may succeed a moment later: the connection was lost (class 08, or no code at all), the server
- * stops or cancels (57), statements were in each other's way (40, 55P03), it has no connection left (53300).
+ * stops or cancels (57), it is a primary no more (25006), statements were in each
+ * other's way (40, 55P03), it has no connection left (53300).
  */
 function isPassing({ code }: DatabaseError): boolean {
-  return code === undefined || !/^[0-9A-Z]{5}$/.test(code) || /^(08|40|57)|^(53300|55P03)$/.test(code);
+  return code === undefined || !/^[0-9A-Z]{5}$/.test(code) || /^(08|40|57)|^(25006|53300|55P03)$/.test(code);
 }
 
 /** A unique violation says for certain that the one statement stored nothing, and at which place it met another row. */

@@ -38,6 +38,8 @@ export interface OwnerOptions {
 
 /** Pause before a store that did not answer is asked again. */
 const LOAD_AGAIN_MS = 50;
+/** Above the time of any command: a log that is away must not keep others from taking over. */
+const CLOSE_MS_MAX = 2500;
 
 /**
  * Decides the commands of the partitions that this instance owns, in order, on state in memory, and gives what it
@@ -82,12 +84,14 @@ export class LogOwner {
     return stopped;
   }
 
-  /** Ends a term in order: takes nothing more, and resolves when all it took is answered. */
+  /** Ends a term in order: takes nothing more, and resolves when all it took is answered, or nobody waits for it any more. */
   async close(number: number): Promise<void> {
+    const { clock } = this.options;
     const partition = this.partitions.get(number);
     if (!partition) return;
     partition.isClosed = true;
-    while (!partition.isIdle && !partition.isLost) await this.options.clock.sleep(5);
+    const until = clock.monotonic() + CLOSE_MS_MAX;
+    while (!partition.isIdle && !partition.isLost && clock.monotonic() < until) await clock.sleep(5);
     this.end(partition);
   }
 
@@ -148,15 +152,14 @@ export class LogOwner {
       return;
     }
     const { conversationId } = task.data;
-    const waiting = partition.waiting.get(conversationId);
-    if (waiting) {
-      waiting.push(task);
+    if (partition.isHolding(conversationId)) {
+      partition.hold(conversationId, task);
       return;
     }
     if (this.isTooLate(task)) return refuseLate(task);
     const messages = this.missingMessages(partition, task);
     if (messages.length > 0 || !partition.conversations.has(conversationId)) {
-      partition.waiting.set(conversationId, [task]);
+      partition.hold(conversationId, task);
       void this.load(partition, conversationId, messages, task);
       return;
     }
@@ -205,7 +208,7 @@ export class LogOwner {
         const { late, left } = this.takeHeld(partition, conversationId);
         for (const each of late) each.reject(unavailable('The conversation cannot be read at the moment.'));
         if (left.length === 0) return;
-        partition.waiting.set(conversationId, left);
+        partition.hold(conversationId, ...left);
         await this.options.clock.sleep(LOAD_AGAIN_MS);
       }
     }
@@ -219,9 +222,7 @@ export class LogOwner {
 
   /** Who waited for a conversation. */
   private takeHeld(partition: Partition, conversationId: string): { late: Task[]; left: Task[] } {
-    const held = partition.waiting.get(conversationId) ?? [];
-    partition.waiting.delete(conversationId);
-    return partLate(held, this.options.clock.monotonic());
+    return partLate(partition.takeHeld(conversationId), this.options.clock.monotonic());
   }
 
   private isTooLate(task: Task): boolean {

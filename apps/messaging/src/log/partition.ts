@@ -23,9 +23,9 @@ class MessageMemory {
     return this.get(id) !== undefined;
   }
 
-  /** As the log has it. */
+  /** As the log had it when it was read: what is known here is as new, or newer. */
   load(state: MessageState): void {
-    if (!this.uncommitted.has(state.message.id)) this.recent.set(state.message.id, state);
+    if (!this.has(state.message.id)) this.recent.set(state.message.id, state);
   }
 
   /** As the row at this position will leave it. */
@@ -61,8 +61,9 @@ export class Partition {
   queue: Task[] = [];
   /** Under way to the log. */
   inFlight: Task[] = [];
-  /** Held back until their conversation, or a message they name, is loaded. */
-  waiting = new Map<string, Task[]>();
+  /** Held back until their conversation, or a message they name, is loaded; by conversation. */
+  private readonly waiting = new Map<string, Task[]>();
+  private waitingCount = 0;
   /** Held back while memory is dropped and the tail is read. */
   backlog: Task[] = [];
   /** Refused, while the log is asked whether they are repeats. */
@@ -84,14 +85,34 @@ export class Partition {
     return this.queue.length > 0 || this.inFlight.length > 0;
   }
 
-  /** Commands without an answer, those that wait for a load excepted: they hold nothing in memory yet. */
+  /** Commands without an answer. */
   get unanswered(): number {
-    return this.queue.length + this.inFlight.length + this.backlog.length + this.asking;
+    return this.queue.length + this.inFlight.length + this.backlog.length + this.waitingCount + this.asking;
   }
 
   get isIdle(): boolean {
-    const isHeld = this.waiting.size > 0 || this.backlog.length > 0 || this.asking > 0;
+    const isHeld = this.waitingCount > 0 || this.backlog.length > 0 || this.asking > 0;
     return !this.hasUncommitted && !isHeld && !this.isResetting;
+  }
+
+  /** Holds a task back with its conversation. */
+  hold(conversationId: string, ...tasks: Task[]): void {
+    const held = this.waiting.get(conversationId);
+    if (held) held.push(...tasks);
+    else this.waiting.set(conversationId, tasks);
+    this.waitingCount += tasks.length;
+  }
+
+  isHolding(conversationId: string): boolean {
+    return this.waiting.has(conversationId);
+  }
+
+  /** Those held back with a conversation, in order of arrival; they are not held any more. */
+  takeHeld(conversationId: string): Task[] {
+    const held = this.waiting.get(conversationId) ?? [];
+    this.waiting.delete(conversationId);
+    this.waitingCount -= held.length;
+    return held;
   }
 
   /** Drops all memory and hands over every task that has no answer, in order of arrival. */
@@ -104,6 +125,7 @@ export class Partition {
     this.inFlight = [];
     this.queue = [];
     this.waiting.clear();
+    this.waitingCount = 0;
     this.backlog = [];
     return tasks.sort((a, b) => a.sequence - b.sequence);
   }

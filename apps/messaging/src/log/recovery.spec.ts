@@ -1,7 +1,9 @@
 import { partitionOf } from '@parley/contracts';
-import { alice, apart, outcomeOf, ownerWorld, turns, type Reply } from '../testing/owner.world';
+import { alice, apart, bob, outcomeOf, ownerWorld, turns, type Reply } from '../testing/owner.world';
 import { MemoryLog } from '../testing/simulation/simulated.store';
+import { v7 } from 'uuid';
 import { AppendRefused, type LogRow, type Shortfall } from './log.store';
+import { UNANSWERED_MAX } from './partition';
 
 /** A log whose trouble the test makes. */
 class Troubled extends MemoryLog {
@@ -13,6 +15,7 @@ class Troubled extends MemoryLog {
   refuses: (row: LogRow) => boolean = () => false;
   onCatchUp?: (partitions: number[]) => Promise<void> | void;
   onRead?: () => void;
+  onConversations?: (ids: string[]) => Promise<void> | undefined;
   appends = 0;
 
   override async append(rows: LogRow[]): Promise<Map<number, Shortfall>> {
@@ -30,6 +33,12 @@ class Troubled extends MemoryLog {
     await this.onCatchUp?.(partitions);
     if (this.isAway) throw new Error('away');
     return super.catchUp(partitions);
+  }
+
+  override async conversations(ids: string[]) {
+    const found = await super.conversations(ids);
+    await this.onConversations?.(ids);
+    return found;
   }
 
   override read(...asked: Parameters<MemoryLog['read']>) {
@@ -102,6 +111,123 @@ describe('of a log that is away', () => {
     isAway = false;
     expect(await late).toMatchObject(unavailable);
   });
+});
+
+it('recovers one partition while another cannot be read', async () => {
+  const log = new Troubled();
+  const { send, clock } = await ownerWorld(log, [here, there]);
+  let isAway = true;
+  log.onCatchUp = (partitions) => {
+    if (isAway && partitions.includes(partitionOf(there))) throw new Error('away');
+  };
+  log.cutNext = () => (clock.aheadMs += 900);
+  const stuck = outcomeOf(send(there, 'stuck', 1000));
+  await turns();
+  log.intrude(here);
+  expect(await send(here, 'goes on')).toMatchObject({ created: true });
+  isAway = false;
+  expect(await stuck).toMatchObject(unavailable);
+});
+
+describe('a later message does not overtake one of its sender that was refused', () => {
+  /** An append that goes on until the test says so. */
+  function holding(log: Troubled): () => void {
+    let go!: () => void;
+    log.held = new Promise((resolve) => (go = resolve));
+    return () => {
+      log.held = undefined;
+      go();
+    };
+  }
+
+  it('because nobody waited any more', async () => {
+    const log = new Troubled();
+    const { send, clock } = await ownerWorld(log, [here, there]);
+    const go = holding(log);
+    const busy = send(there, 'busy');
+    await turns();
+    const [one, two] = [outcomeOf(send(here, 'one', 2000)), outcomeOf(send(here, 'two', 3500))];
+    await turns();
+    clock.aheadMs += 1900;
+    go();
+    expect(await busy).toMatchObject({ created: true });
+    expect([await one, await two]).toMatchObject([unavailable, unavailable]);
+  });
+
+  it('because nobody knows whether it is stored', async () => {
+    const log = new Troubled();
+    const { send, clock } = await ownerWorld(log, [here]);
+    log.cutNext = () => undefined;
+    const go = holding(log);
+    const one = outcomeOf(send(here, 'one', 2000));
+    await turns();
+    const two = outcomeOf(send(here, 'two', 3500));
+    await turns(1);
+    clock.aheadMs += 1900;
+    go();
+    expect([await one, await two]).toMatchObject([unavailable, unavailable]);
+  });
+});
+
+it('gives the log to all whose rows it takes, when it refuses a row of an append', async () => {
+  const log = new Troubled();
+  const { send } = await ownerWorld(log, [here, there]);
+  log.refuses = ({ clientMessageId }) => clientMessageId === 'bad';
+  const sent = [send(there, 'bad'), send(here, 'one'), send(here, 'two')].map(outcomeOf);
+  const created = { created: true };
+  expect(await Promise.all(sent)).toMatchObject([unavailable, created, created]);
+});
+
+it('does not bring back what a message was, for a command elsewhere that names it', async () => {
+  let elsewhere = v7();
+  while (partitionOf(elsewhere) !== partitionOf(here)) elsewhere = v7();
+  const log = new Troubled();
+  const { owner, send, submit } = await ownerWorld(log, [here]);
+  const partition = partitionOf(here);
+  const messageId = (await send(here, 'first')).message.id;
+  owner.drop(partition);
+  await owner.open(new Map([[partition, 2]]));
+  let go!: () => void;
+  const held = new Promise<void>((resolve) => (go = resolve));
+  log.onConversations = (ids) => (ids.includes(elsewhere) ? held : undefined);
+  await submit(here, 'read.mark', { actorId: alice, number: 1 }, undefined, 2); // `here` is in memory, and not the message.
+  const edit = { actorId: bob, messageId, mentions: [] };
+  const stray = outcomeOf(submit(elsewhere, 'message.edit', { ...edit, body: 'stray' }, undefined, 2));
+  await turns();
+  await submit(here, 'message.edit', { ...edit, body: 'changed' }, undefined, 2);
+  go();
+  expect(await stray).toMatchObject({ code: 'not_found' });
+  const reaction = { actorId: alice, messageId, emoji: '👍', present: true };
+  const reacted = await submit(here, 'reaction.set', reaction, undefined, 2);
+  expect(reacted).toMatchObject({ message: { body: 'changed', version: 4 } });
+});
+
+it('counts those who wait for a conversation to be read', async () => {
+  const log = new Troubled();
+  const { owner, send } = await ownerWorld(log, [here]);
+  owner.drop(partitionOf(here));
+  await owner.open(new Map([[partitionOf(here), 2]]));
+  let go!: () => void;
+  log.onConversations = () => new Promise((resolve) => (go = resolve));
+  const sent = Array.from({ length: UNANSWERED_MAX + 100 }, (_, i) =>
+    outcomeOf(send(here, `${i}`, undefined, 2)),
+  );
+  await turns();
+  go();
+  const refused = (await Promise.all(sent)).filter((end) => end instanceof Error);
+  expect(refused).toHaveLength(100);
+});
+
+it('ends a term in order though the log is away', async () => {
+  const log = new Troubled();
+  const { owner, send, clock } = await ownerWorld(log, [here]);
+  log.isAway = true;
+  const sent = outcomeOf(send(here, 'x', 2000));
+  await turns();
+  const closed = owner.close(partitionOf(here));
+  clock.aheadMs += 10_000;
+  await closed;
+  expect(await sent).toMatchObject(unavailable);
 });
 
 describe('of an append of which nobody knows', () => {

@@ -22,14 +22,16 @@ export interface RecoveryOptions {
 /** Pause before a log that could not be read is asked again. */
 export const REREAD_MS = 100;
 
+/** Asked of the log at once: fewer than there are connections. */
+const QUESTIONS = 4;
+
 /** What became of a row that may be stored: it is, or another one keeps it out for ever. */
 type Fate = 'stored' | 'displaced';
 
 /** Brings partitions whose memory cannot be trusted back to what the log says, however long it takes to read that. */
 export class Recovery {
   private readonly underWay = new Map<Partition, Promise<void>>();
-  private readonly asking = new Map<Partition, (tail: Tail | LogBroken | undefined) => void>();
-  private isAsking = false;
+  private readonly turns = new Turns(QUESTIONS);
 
   constructor(private readonly options: RecoveryOptions) {}
 
@@ -64,17 +66,20 @@ export class Recovery {
     }
     const there = inDoubt.filter((task) => fates.get(task) === 'stored');
     if (there.length > 0) this.options.publish(there.map((task) => task.row!));
-    const again = partition.backlog.splice(0);
-    for (const task of inDoubt) {
-      if (fates.get(task) === 'stored') answer(task);
-      else if (fates.get(task) === 'displaced' || !task.isInDoubt) again.push(task);
-      else task.reject(unavailable('The log could not store it.'));
-    }
-    again.forEach(forget);
-    this.options.retry(
-      partition,
-      again.sort((a, b) => a.sequence - b.sequence),
-    );
+    there.forEach(answer);
+    const isOpen = (task: Task) => fates.get(task) === 'displaced' || !task.isInDoubt;
+    const left = inDoubt.filter((task) => fates.get(task) !== 'stored');
+    const refused = left.filter((task) => !isOpen(task));
+    for (const task of refused) task.reject(unavailable('The log could not store it.'));
+    this.decideAgain(partition, [...partition.backlog.splice(0), ...left.filter(isOpen)], refused);
+  }
+
+  private decideAgain(partition: Partition, tasks: Task[], refused: Task[]): void {
+    tasks.forEach(forget);
+    const { late, left } = partLate(tasks, this.options.clock.monotonic(), refused);
+    late.forEach(refuseLate);
+    left.sort((a, b) => a.sequence - b.sequence);
+    this.options.retry(partition, left);
   }
 
   /**
@@ -90,6 +95,7 @@ export class Recovery {
         return undefined;
       }
       const found = await this.readRows(partition, inDoubt);
+      if (found === undefined && partition.isLost) return undefined;
       // Beyond the tail is what came after it was read: it is not projected yet.
       if (found === undefined || found.some(({ position }) => position > tail.position)) continue;
       if (tail.term > partition.term) this.options.lose(partition);
@@ -106,42 +112,36 @@ export class Recovery {
       return await this.options.store.read(partition.number, first.position - 1, inDoubt.length);
     } catch (error) {
       this.options.onUnread?.(error);
+      this.refuseLate();
       await this.options.clock.sleep(REREAD_MS);
       return undefined;
     }
   }
 
   /** The end of the log, once it can be read; undefined when the partition is lost before that. */
-  private tail(partition: Partition): Promise<Tail | LogBroken | undefined> {
-    return new Promise((resolve) => {
-      this.asking.set(partition, resolve);
-      if (!this.isAsking) void this.ask();
-    });
-  }
-
-  /** One question at a time, for all who have it: a log that has just come back is not to be swamped. */
-  private async ask(): Promise<void> {
-    this.isAsking = true;
-    const { store, clock } = this.options;
-    while (this.asking.size > 0) {
-      const partitions = [...this.asking.keys()];
-      try {
-        const tails = await store.catchUp(partitions.map(({ number }) => number));
-        for (const partition of partitions) this.tell(partition, tails.get(partition.number)!);
-      } catch (error) {
-        this.options.onUnread?.(error);
-        for (const partition of partitions) if (partition.isLost) this.tell(partition, undefined);
-        this.refuseLate();
-        await clock.sleep(REREAD_MS);
-      }
+  private async tail(partition: Partition): Promise<Tail | LogBroken | undefined> {
+    for (;;) {
+      const tail = await this.tailNow(partition);
+      if (tail !== undefined || partition.isLost) return tail;
+      this.refuseLate();
+      await this.options.clock.sleep(REREAD_MS);
     }
-    this.isAsking = false;
   }
 
-  private tell(partition: Partition, tail: Tail | LogBroken | undefined): void {
-    const resolve = this.asking.get(partition);
-    this.asking.delete(partition);
-    resolve?.(tail);
+  /**
+   * The end of the log; undefined when it could not be read. Each partition asks for itself, so that one which cannot be
+   * read holds up no other, and a few at a time: a log that has just come back is not to be swamped.
+   */
+  async tailNow(partition: Partition): Promise<Tail | LogBroken | undefined> {
+    await this.turns.take();
+    try {
+      return (await this.options.store.catchUp([partition.number])).get(partition.number)!;
+    } catch (error) {
+      this.options.onUnread?.(error);
+      return undefined;
+    } finally {
+      this.turns.give();
+    }
   }
 
   /** Who does not wait any longer holds no place. */
@@ -151,6 +151,24 @@ export class Recovery {
       partition.backlog = left;
       late.forEach(refuseLate);
     }
+  }
+}
+
+/** Lets so many through at once, in the order of coming. */
+class Turns {
+  private readonly waiting: (() => void)[] = [];
+
+  constructor(private free: number) {}
+
+  async take(): Promise<void> {
+    if (this.free > 0) this.free -= 1;
+    else await new Promise<void>((resolve) => this.waiting.push(resolve));
+  }
+
+  give(): void {
+    const next = this.waiting.shift();
+    if (next) next();
+    else this.free += 1;
   }
 }
 

@@ -43,11 +43,15 @@ export function refuseLate(task: Task): void {
   task.reject(unavailable('The command waited too long.'));
 }
 
-/** Those that are too late, with what their senders asked after them: that must not overtake their repeat. */
-export function partLate(tasks: Task[], now: number): { late: Task[]; left: Task[] } {
-  const lateActors = new Set(tasks.filter((task) => isTooLate(task, now)).map(({ data }) => data.actorId));
-  if (lateActors.size === 0) return { late: [], left: tasks };
-  const isLate = ({ data }: Task) => lateActors.has(data.actorId);
+/**
+ * Those that are too late, with what their senders, and those of other `refused` tasks, asked after them: that must not
+ * overtake the repeat.
+ */
+export function partLate(tasks: Task[], now: number, refused: Task[] = []): { late: Task[]; left: Task[] } {
+  const tooLate = tasks.filter((task) => isTooLate(task, now));
+  const actors = new Set([...tooLate, ...refused].map(({ data }) => data.actorId));
+  if (actors.size === 0) return { late: [], left: tasks };
+  const isLate = ({ data }: Task) => actors.has(data.actorId);
   return { late: tasks.filter(isLate), left: tasks.filter((task) => !isLate(task)) };
 }
 
