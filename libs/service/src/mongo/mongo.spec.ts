@@ -89,7 +89,7 @@ describeMongo('MongoDB', () => {
       const failures = [items().findOne(), items().insertMany([{ number: 2 }]), items().findOne()];
       for (const { reason } of (await Promise.allSettled(failures)) as PromiseRejectedResult[])
         expect([String(reason), isBackingServiceAway(reason)]).toEqual([expect.anything(), true]);
-      expect(await ready()).toBe(503);
+      await until('the service is out of service', async () => (await ready()) === 503);
       await line.restore();
       await until('the service is ready', async () => (await ready()) === 200);
       expect(await items().countDocuments({ number: 1 })).toBe(1);
