@@ -10,6 +10,7 @@ import {
   databaseCheck,
   loadConfig,
   pgPool,
+  readAgain,
   runMigrations,
   runService,
   typeormOptions,
@@ -122,6 +123,16 @@ describe('a service whose database fails', () => {
 
   test('a statement that takes too long is cancelled', async () => {
     await expectUnavailable('/slow');
+  });
+
+  test('a read that was cancelled is done once more, and no more', async () => {
+    const pool = pgPool(service.app.get(DataSource));
+    await pool.query('create sequence tries');
+    const slow = (tries: number) => () =>
+      pool.query(`select case when nextval('tries') <= ${tries} then pg_sleep(10) end`);
+    expect((await readAgain(slow(1))).rowCount).toBe(1);
+    await expect(readAgain(slow(9))).rejects.toMatchObject({ code: '57014' });
+    expect((await pool.query('select last_value from tries')).rows).toEqual([{ last_value: '4' }]);
   });
 
   test('a dead one is answered with unavailable, and all resumes by itself', async () => {

@@ -98,6 +98,22 @@ export function pgPool(dataSource: DataSource): Pool {
   return (dataSource.driver as unknown as { master: Pool }).master;
 }
 
+/** `query_canceled`: the statement has taken too long. */
+const CANCELLED = '57014';
+
+/**
+ * Reads once more what the server has cancelled: after a standstill it does so with all that was under way, and answers
+ * again. For what a write needs to know first; together both stay within the 2 s in which a caller hears `unavailable`.
+ */
+export async function readAgain<T>(read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== CANCELLED) throw error;
+    return read();
+  }
+}
+
 /** A check for the health registry. */
 export function databaseCheck(dataSource: DataSource): () => Promise<unknown> {
   return async () => {

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { ParleyError, limits, username, type Me, type User, type UsersQuery } from '@parley/contracts';
-import { isUniqueViolation } from '@parley/service';
+import { isUniqueViolation, readAgain } from '@parley/service';
 import { In, type Repository } from 'typeorm';
 import { Outbox, userChanged } from '../outbox/outbox';
 import { decodeCursor, encodeCursor } from '../paging';
@@ -67,7 +67,8 @@ export class UserService {
 
   /** Those that exist, in the order asked for, each once. */
   async byIds(ids: string[]): Promise<User[]> {
-    const rows = new Map((await this.users.findBy({ id: In(ids) })).map((row) => [row.id, row]));
+    const found = await readAgain(() => this.users.findBy({ id: In(ids) }));
+    const rows = new Map(found.map((row) => [row.id, row]));
     return [...new Set(ids)].flatMap((id) => {
       const row = rows.get(id);
       return row ? [toUser(row)] : [];

@@ -1,5 +1,6 @@
 import type { AccountChange, AccountPage, Message, MyConversation } from '@parley/contracts';
 import { limits, ParleyError } from '@parley/contracts';
+import { readAgain } from '@parley/service';
 import type { Pool } from 'pg';
 import type { LogStore } from '../log/log.store';
 import { lastMessages } from './last-message.reader';
@@ -115,12 +116,14 @@ export class AccountReader {
 
   /** @throws ParleyError `forbidden` when one of these users is in as many conversations as anybody may be */
   async checkRoom(userIds: string[]): Promise<void> {
-    const { rows } = await this.pool.query({
-      name: 'account-room',
-      text: `select user_id from memberships where user_id = any($1::uuid[]) and role is not null
-             group by user_id having count(*) >= $2 limit 1`,
-      values: [userIds, limits.userConversationsMax],
-    });
+    const { rows } = await readAgain(() =>
+      this.pool.query({
+        name: 'account-room',
+        text: `select user_id from memberships where user_id = any($1::uuid[]) and role is not null
+               group by user_id having count(*) >= $2 limit 1`,
+        values: [userIds, limits.userConversationsMax],
+      }),
+    );
     if (rows.length > 0)
       throw new ParleyError('forbidden', 'Somebody is in as many conversations as anybody may be.');
   }
