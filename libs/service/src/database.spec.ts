@@ -135,6 +135,20 @@ describe('a service whose database fails', () => {
     expect((await pool.query('select last_value from tries')).rows).toEqual([{ last_value: '4' }]);
   });
 
+  test('a read that got no connection in time is done once more', async () => {
+    const pool = pgPool(service.app.get(DataSource));
+    const taken = await Promise.all([pool.connect(), pool.connect()]); // All that it has.
+    let tries = 0;
+    const read = () => {
+      tries += 1;
+      // They come back while the first attempt has failed and the second waits.
+      if (tries === 2) for (const client of taken) client.release();
+      return pool.query('select 1');
+    };
+    expect((await readAgain(read)).rowCount).toBe(1);
+    expect(tries).toBe(2);
+  });
+
   test('a dead one is answered with unavailable, and all resumes by itself', async () => {
     await line.cut();
     await Promise.all(['/plain', '/transaction', '/plain', '/plain'].map(expectUnavailable));

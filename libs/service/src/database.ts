@@ -100,16 +100,19 @@ export function pgPool(dataSource: DataSource): Pool {
 
 /** `query_canceled`: the statement has taken too long. */
 const CANCELLED = '57014';
+/** The pool's own words, which have no code, for a connection that was not there in time. */
+const UNCONNECTED = /connection timeout|timeout exceeded when trying to connect/;
 
 /**
- * Reads once more what the server has cancelled: after a standstill it does so with all that was under way, and answers
- * again. For what a write needs to know first; together both stay within the 2 s in which a caller hears `unavailable`.
+ * Reads once more what a standstill of the server has cancelled, or kept from a connection: these errors come when it is
+ * over, or soon. For what a write over HTTP needs to know first, whose caller waits for longer than 2 s.
  */
 export async function readAgain<T>(read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {
-    if ((error as { code?: unknown }).code !== CANCELLED) throw error;
+    const { code, message } = error as { code?: unknown; message?: unknown };
+    if (code !== CANCELLED && !UNCONNECTED.test(String(message))) throw error;
     return read();
   }
 }
