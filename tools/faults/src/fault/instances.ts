@@ -6,6 +6,11 @@ import type { Fault, Hands } from './faults';
 
 const EVEN_MS_MAX = 30_000;
 const POLL_MS = 50;
+/**
+ * After an instance is ready, before the next one goes: as `minReadySeconds` in Kubernetes. The gateway finds out at its next
+ * check, and of two instances it would have none.
+ */
+const MIN_READY_MS = 2_500;
 /** Both releases work side by side for so long. */
 const MIXED_MS = 3_000;
 
@@ -65,6 +70,7 @@ async function replaceAll(
       await instance.stop();
       prepare(instance);
       await instance.start();
+      await delay(MIN_READY_MS);
     });
 }
 
