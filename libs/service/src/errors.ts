@@ -53,6 +53,13 @@ export function isBackingServiceAway(error: unknown): boolean {
   return messageAway.test(error.message);
 }
 
+/** The SQLSTATE with which PostgreSQL refuses this very statement, and would again; undefined for every other failure. */
+export function sqlStateOfRefusal(error: unknown): string | undefined {
+  const { code } = error as { code?: unknown };
+  const isState = typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code);
+  return isState && !isBackingServiceAway(error) ? code : undefined;
+}
+
 /** Whether this is PostgreSQL's refusal of a second row with the same key; `constraint` narrows it to one index. */
 export function isUniqueViolation(error: unknown, constraint?: string): boolean {
   if (!isError(error)) return false;

@@ -100,13 +100,18 @@ export class Committer {
     }
   }
 
-  /** Rows that the log will not have are to cost no other partition more than time. */
+  /** Rows that the log will not have are to cost no other partition more than time. Ends early where the log is away. */
   private async appendApart(batch: Map<Partition, Task[]>): Promise<Map<number, Shortfall>> {
     const shortfalls = new Map<number, Shortfall>();
+    let isAway = false;
     for (const [partition, tasks] of batch) {
       const alone = new Map([[partition, tasks]]);
-      for (const [number, shortfall] of await this.append(alone, rowsOf(alone)))
-        shortfalls.set(number, shortfall);
+      const short: Shortfall | undefined = isAway
+        ? { stored: 0 }
+        : (await this.append(alone, rowsOf(alone))).get(partition.number);
+      if (!short) continue;
+      shortfalls.set(partition.number, short);
+      isAway ||= !isCertain(short.reason);
     }
     return shortfalls;
   }
@@ -207,6 +212,12 @@ export class Committer {
     }
     for (const tasks of batch.values()) tasks.forEach(answer);
   }
+}
+
+function isCertain(reason: unknown): boolean {
+  return (
+    reason instanceof PositionTaken || reason instanceof ClientIdTaken || reason instanceof AppendRefused
+  );
 }
 
 /** The tasks of a partition from the first that is not stored on, and why it is not. */

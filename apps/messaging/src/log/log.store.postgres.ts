@@ -1,4 +1,5 @@
 import { partitionOf } from '@parley/contracts';
+import { sqlStateOfRefusal } from '@parley/service';
 import type { Pool } from 'pg';
 import type { ConversationState, MessageState } from '../conversation/conversation.state';
 import { appendStatement } from './append.sql';
@@ -25,8 +26,9 @@ export class PostgresLogStore extends LogStore {
       return new Map();
     } catch (error) {
       const reason = refusal(error as DatabaseError);
-      if (!reason)
-        throw isPassing(error as DatabaseError) ? error : new AppendRefused(String(error), { cause: error });
+      if (!reason && sqlStateOfRefusal(error) !== undefined)
+        throw new AppendRefused(String(error), { cause: error });
+      if (!reason) throw error;
       const refused = reason instanceof PositionTaken ? reason.partition : partitionOf(reason.conversationId);
       if (!rows.some(({ partition }) => partition === refused)) throw error;
       return new Map(
@@ -123,15 +125,6 @@ export class PostgresLogStore extends LogStore {
     });
     return rows[0]?.message_id;
   }
-}
-
-/**
- * Whether the same statement may succeed a moment later: the connection was lost (class 08, or no code at all), the server
- * stops or cancels (57), it is a primary no more (25006), statements were in each
- * other's way (40, 55P03), it has no connection left (53300).
- */
-function isPassing({ code }: DatabaseError): boolean {
-  return code === undefined || !/^[0-9A-Z]{5}$/.test(code) || /^(08|40|57)|^(25006|53300|55P03)$/.test(code);
 }
 
 /** A unique violation says for certain that the one statement stored nothing, and at which place it met another row. */

@@ -53,7 +53,7 @@ export class ClientIdTaken extends Error {
   }
 }
 
-/** The store will not have these rows, as they are or as it is: asked again at once, it would say the same. */
+/** The store will not have these rows: certainly nothing of them is stored, and asked again it would say the same. */
 export class AppendRefused extends Error {}
 
 /**
@@ -76,8 +76,8 @@ export interface Shortfall {
   /** How many of its rows are certainly stored, from the first on. */
   stored: number;
   /**
-   * Why the next is not. PositionTaken and ClientIdTaken are certain: it is not stored, and none after it. AppendRefused
-   * says that it makes no sense to append them again at once. With that and anything else nobody knows what of the rest is stored. Undefined when nothing but another partition's refusal kept the rest
+   * Why the next is not. PositionTaken, ClientIdTaken and AppendRefused are certain: it is not stored, and none after it. With
+   * anything else nobody knows what of the rest is stored. Undefined when nothing but another partition's refusal kept the rest
    * out: it is certainly not stored and may be appended again as it is.
    */
   reason?: unknown;
@@ -115,7 +115,7 @@ export abstract class LogStore {
   /**
    * Stores rows of any number of partitions, each partition's dense and in rising position, durably, with the projection
    * they imply. Of each partition's rows a part from the first on is stored: all, some or none. Answers the partitions of
-   * which not all are, by number; an empty map is success. When it throws, the outcome is unknown for all of them, and AppendRefused means the same as there. What
+   * which not all are, by number; an empty map is success. When it throws, the outcome is unknown for all of them, unless it is AppendRefused. What
    * is unknown is to be read back, after `catchUp`.
    */
   abstract append(rows: LogRow[]): Promise<Map<number, Shortfall>>;

@@ -1,6 +1,6 @@
 import type { Requester } from '@parley/broker';
 import type { LogEvent } from '@parley/contracts';
-import { isBackingServiceAway } from '@parley/service';
+import { sqlStateOfRefusal } from '@parley/service';
 import type { FeedConfig } from '../config';
 import { faultOf } from '../feed/batch.pieces';
 import { BatchWalk, type Known, pairKey } from '../feed/batch.walk';
@@ -59,9 +59,9 @@ export class ParkedReplay {
     try {
       return await this.apply(event, row as LogEvent, log);
     } catch (error) {
-      const { code } = error as { code?: unknown };
-      if (isBackingServiceAway(error) || !/^[0-9A-Z]{5}$/.test(String(code))) throw error;
-      return { reason: `refused by the database: SQLSTATE ${String(code)}` };
+      const state = sqlStateOfRefusal(error);
+      if (state === undefined) throw error;
+      return { reason: `refused by the database: SQLSTATE ${state}` };
     }
   }
 
