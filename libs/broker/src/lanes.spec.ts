@@ -1,10 +1,14 @@
+import { isDeepStrictEqual } from 'node:util';
 import { queues, LANES } from '@parley/contracts';
 import { freshVhost, until } from '@parley/testing';
 import { LaneConsumer } from './lanes';
+import { assign } from './rendezvous';
 import { Peer } from './testing/peer';
 
 /** What a consumer was given and has not acknowledged, by partition. */
 type Held = Map<number, () => void>;
+
+const byNumber = (a: number, b: number) => a - b;
 
 describe('LaneConsumer', () => {
   let url: string;
@@ -27,8 +31,8 @@ describe('LaneConsumer', () => {
   }
 
   /** An instance that acknowledges nothing by itself. */
-  async function startConsumer(): Promise<{ consumer: LaneConsumer; held: Held }> {
-    const { broker, membership } = await started('history');
+  async function startConsumer(): Promise<{ id: string; consumer: LaneConsumer; held: Held }> {
+    const { broker, membership, instanceId: id } = await started('history');
     const held: Held = new Map();
     const consumer = new LaneConsumer({
       broker,
@@ -40,7 +44,7 @@ describe('LaneConsumer', () => {
     });
     consumers.push(consumer);
     consumer.start();
-    return { consumer, held };
+    return { id, consumer, held };
   }
 
   it('hands on what it has not dealt with when a lane is another one’s', async () => {
@@ -53,12 +57,17 @@ describe('LaneConsumer', () => {
     await until('the first holds all envelopes', () => first.held.size === LANES);
 
     const second = await startConsumer();
-    const halves = [first, second].map(({ consumer }) => consumer);
-    const isEven = () => halves.every((consumer) => consumer.lanes().length === LANES / 2);
-    await until('both have half of the lanes', isEven);
+    const owners = assign(LANES, [first.id, second.id]);
+    const lanesOf = (id: string) => owners.flatMap((owner, lane) => (owner === id ? [lane] : []));
+    // The second takes all lanes until it hears of the first: half of them by number is not yet its own half.
+    await until('each has the lanes for which it ranks first', () =>
+      [first, second].every(({ id, consumer }) =>
+        isDeepStrictEqual(consumer.lanes().sort(byNumber), lanesOf(id)),
+      ),
+    );
     for (const acknowledge of first.held.values()) acknowledge();
 
     await until('the second has what the first gave away', () => second.held.size === LANES / 2);
-    expect(new Set(second.held.keys())).toEqual(new Set(second.consumer.lanes()));
+    expect([...second.held.keys()].sort(byNumber)).toEqual(lanesOf(second.id));
   });
 });

@@ -33,7 +33,7 @@ exports.endRun = async (dir, { stopTimeoutMs = STOP_TIMEOUT_MS } = {}) => {
     const file = join(dir, pidFile);
     if (!existsSync(file)) continue;
     const pid = Number(readFileSync(file, 'utf8'));
-    if (await within(stopTimeoutMs, () => isZombie(pid) || !signal(pid, 'SIGTERM'))) continue;
+    if (await within(stopTimeoutMs, () => hasEnded(pid) || !signal(pid, 'SIGTERM'))) continue;
     console.error(`${pidFile}: process ${pid} did not end within ${stopTimeoutMs / 1000} s and is killed.`);
     signal(pid, 'SIGKILL');
     // It reads there what is to be stopped.
@@ -71,10 +71,15 @@ function signal(pid, name) {
   }
 }
 
-/** Whether it has ended and nobody has asked how, as in a container without an init. */
-function isZombie(pid) {
+/**
+ * Whether it has ended and nobody has asked how, as in a container without an init. Until its last thread has ended its
+ * files are open and its ports taken (fields 3 and 20 of proc(5), counted behind the name, which may hold spaces).
+ */
+function hasEnded(pid) {
   try {
-    return /\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return state === 'Z' && Number(fields[16]) <= 1;
   } catch {
     return false;
   }
