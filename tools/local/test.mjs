@@ -5,14 +5,15 @@ import { become, prepare, workspace } from './prepare.mjs';
 
 await prepare();
 const require = createRequire(import.meta.url);
-const { NO_MONGO, prepareMongo } = require(join(workspace, 'tools/local/dist/index.js'));
+const { NO_MONGO, prepareMongo, requireProgram } = require(join(workspace, 'tools/local/dist/index.js'));
 const { endRun, makeRunDirectory } = require(join(workspace, 'libs/testing/jest/run-directory.js'));
-const mongo = await prepareMongo(process.env, (line) => console.log(`  ${line}`)).catch(
-  ({ message, advice }) => {
-    console.error(`\n  ${message}\n  ${advice ?? ''}\n`);
-    process.exit(1);
-  },
-);
+const say = (line) => console.log(`  ${line}`);
+// Before jest, which decides at once which suites there are. What becomes of them without it, they say themselves.
+await requireProgram('haproxy', say).catch(({ message, advice }) => say(`${message}\n  ${advice ?? ''}`));
+const mongo = await prepareMongo(process.env, say).catch(({ message, advice }) => {
+  console.error(`\n  ${message}\n  ${advice ?? ''}\n`);
+  process.exit(1);
+});
 
 const dir = makeRunDirectory();
 const args = ['--maxWorkers=2', ...process.argv.slice(2)];

@@ -20,7 +20,7 @@ export {
   tlsOptions,
 } from './servers/certificates';
 export { brokerOf, databaseOf, redisOf } from './servers/clients';
-export { requireBinaries } from './servers/install';
+export { requireBinaries, requireProgram } from './servers/install';
 export { type GivenServers, givenServers } from './servers/given';
 export { findMongo, type MongoSource, NO_MONGO } from './servers/mongodb/source';
 export { kindOfMongo, type MongoKind, withMongo } from './servers/mongodb/probe';

@@ -2,9 +2,8 @@ import { once } from 'node:events';
 import { copyFileSync, mkdirSync, realpathSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { findHaproxy } from '../servers/binaries';
 import { certificatePaths } from '../servers/certificates';
-import { LocalError } from '../system/local-error';
+import { requireProgram } from '../servers/install';
 import { freePort } from '../system/ports';
 import type { AppsSetup } from './apps';
 import type { GatewayInstance } from './gateway';
@@ -24,18 +23,21 @@ export interface LoadBalancer extends Instance {
 }
 
 /**
- * Starts HAProxy and waits until it has a gateway to send to. Server `gateway-<n>` of its configuration is the n-th one.
+ * Starts HAProxy, which is installed first where it is missing, and waits until it has a gateway to send to. Server `gateway-<n>` of its configuration is the n-th one.
  * @param options.certificates a folder of `makeCertificates`: `port` is of HTTPS then, which ends here
- * @throws LocalError when it is not installed or does not come up.
+ * @throws LocalError when it cannot be installed or does not come up.
  */
 export async function startLoadBalancer(
   setup: Pick<AppsSetup, 'workspace' | 'dir'>,
   gateways: readonly GatewayInstance[],
-  options: { port?: number; env?: Record<string, string>; certificates?: string } = {},
+  options: {
+    port?: number;
+    env?: Record<string, string>;
+    certificates?: string;
+    onProgress?: (line: string) => void;
+  } = {},
 ): Promise<LoadBalancer> {
-  const haproxy = findHaproxy();
-  if (!haproxy)
-    throw new LocalError('HAProxy is not installed.', 'Install it: sudo apt-get install -y haproxy');
+  const haproxy = await requireProgram('haproxy', options.onProgress ?? (() => undefined));
   const dir = join(realpathSync(setup.dir), 'load-balancer');
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const { certificates } = options;

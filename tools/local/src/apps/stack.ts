@@ -100,9 +100,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 async function startDoors(
   setup: AppsSetup,
   config: string,
-  { gateway: { port } = {}, gateways: count = 1, loadBalancer: env = {}, certificates }: StackOptions,
+  options: StackOptions,
   started: { stop(): Promise<void> }[],
 ): Promise<Pick<Stack, 'gateway' | 'gateways' | 'loadBalancer'>> {
+  const { gateway: { port } = {}, gateways: count = 1, loadBalancer: env = {}, certificates } = options;
   if (count === 1) {
     const gateway = await startGateway(setup, config, { certificates, ...(port !== undefined && { port }) });
     started.push(gateway);
@@ -117,6 +118,7 @@ async function startDoors(
   const loadBalancer = await startLoadBalancer(setup, gateways, {
     env,
     certificates,
+    ...(options.onStep && { onProgress: options.onStep }),
     ...(port !== undefined && { port }),
   });
   started.push(loadBalancer);

@@ -35,7 +35,7 @@ export function findBinaries(): { found: Binaries | undefined; missing: string[]
   return { found: { initdb, postgres, redisServer, rabbitmqServer, epmd }, missing };
 }
 
-/** The load balancer, which only some tests need; undefined where it is not installed. */
+/** The load balancer, which only some tests need (`npm test` installs it); undefined where it is not installed. */
 export function findHaproxy(): string | undefined {
   return findIn('haproxy', []);
 }

@@ -2,7 +2,7 @@ import { execFile, execFileSync } from 'node:child_process';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { LocalError } from '../system/local-error';
-import { type Binaries, findBinaries, findHaproxy, findIn } from './binaries';
+import { type Binaries, findBinaries, findIn } from './binaries';
 
 const run = promisify(execFile);
 const POLICY_FILE = '/usr/sbin/policy-rc.d';
@@ -14,8 +14,7 @@ const POLICY_FILE = '/usr/sbin/policy-rc.d';
 export async function requireBinaries(onProgress: (line: string) => void): Promise<Binaries> {
   const before = findBinaries();
   if (before.found) return before.found;
-  // What is installed for the tests comes whole: the load balancer too, which a machine can do without.
-  await installPackages(findHaproxy() ? before.missing : [...before.missing, 'haproxy'], onProgress);
+  await installPackages(before.missing, onProgress);
   const after = findBinaries();
   if (after.found) return after.found;
   throw new LocalError(
