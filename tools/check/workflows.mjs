@@ -1,5 +1,5 @@
-// `npm run check:workflows`: the workflows of CI parse, name programs and scripts that exist, use the Node of the images,
-// give no job more rights than it names, and end by themselves.
+// `npm run check:workflows`: the workflows of CI parse, name programs, scripts and tests that exist, use the Node of the
+// images and the servers of Compose, give no job more rights than it names, and end by themselves.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
@@ -9,6 +9,7 @@ import { workspace } from '../local/prepare.mjs';
 const FOLDER = '.github/workflows';
 const { scripts, engines } = JSON.parse(readFileSync(join(workspace, 'package.json'), 'utf8'));
 const nodes = [/NODE_VERSION=(\S+)/.exec(readDockerfile())[1], engines.node.replace(/[^\d.]/g, '')];
+const servers = readFileSync(join(workspace, 'docker/compose.backing.yml'), 'utf8');
 const findings = readdirSync(join(workspace, FOLDER)).flatMap(check);
 for (const finding of findings) console.log(finding);
 process.exit(findings.length > 0 ? 1 : 0);
@@ -42,5 +43,10 @@ function checkStep({ uses, run = '', with: options = {} }, job) {
     if (!scripts[script]) found.push(`there is no script ${script}`);
   for (const [, file] of run.matchAll(/(?:node|-f) ((?:tools|docker)\/\S+)/g))
     if (!existsSync(join(workspace, file))) found.push(`${file} is not there`);
+  for (const [, image] of run.matchAll(/docker run .*?(\S+:\d\S+)(?:\s+--|$)/g))
+    if (!servers.includes(`image: ${image}\n`)) found.push(`${image} is not what Compose runs`);
+  for (const [, paths] of run.matchAll(/npm test -- (.*)/g))
+    for (const path of paths.split(' ').filter((word) => /^(apps|libs|tools)\//.test(word)))
+      if (!existsSync(join(workspace, path))) found.push(`${path} is not there`);
   return found;
 }
