@@ -62,6 +62,18 @@ export class OutboxPublisher implements OnApplicationBootstrap, BeforeApplicatio
       );
       return Number(rows[0]?.n ?? 0);
     };
+    const oldest =
+      'How long the oldest event that is not confirmed has been committed; 0 where there is none.';
+    gauge('auth_outbox_oldest_seconds', oldest, [], async function () {
+      this.set(await age());
+    });
+    // By the database's clock alone, and of one row, however many wait.
+    const age = async () => {
+      const { rows } = await pgPool(this.dataSource).query<{ age: number }>(
+        'select extract(epoch from now() - created_at)::float8 age from auth.outbox order by sequence limit 1',
+      );
+      return Math.max(0, rows[0]?.age ?? 0);
+    };
     this.broker.on('connected', this.onConnected);
     this.timer = setInterval(() => this.wake(), pollMs);
   }

@@ -49,6 +49,12 @@ describe('when the database is away', () => {
   );
 });
 
+/** What the alert on a stuck outbox looks at. */
+async function oldestSeconds(world: World): Promise<number> {
+  const metrics = await (await fetch(`${world.services[0]!.url}/metrics`)).text();
+  return Number(/^auth_outbox_oldest_seconds (.+)$/m.exec(metrics)?.[1]);
+}
+
 describe('when the broker is away', () => {
   test.each(['cut', 'freeze'] as const)(
     'people go on, and every event arrives later, in order (%s)',
@@ -67,6 +73,9 @@ describe('when the broker is away', () => {
         });
         expect(answer.status).toBe(200);
       }
+      expect(await oldestSeconds(world)).toBeGreaterThan(0);
+      await query(world, "update auth.outbox set created_at = created_at - interval '10 minutes'");
+      expect(await oldestSeconds(world)).toBeGreaterThan(600);
       await line.restore();
       const last = (event: { kind: string; user?: { displayName: string } }) =>
         event.user?.displayName === 'Name 12';
@@ -84,6 +93,7 @@ describe('when the broker is away', () => {
       ]);
       const isEmpty = async () => (await query(world, 'select 1 from auth.outbox')).length === 0;
       await until('the outbox is empty', isEmpty);
+      expect(await oldestSeconds(world)).toBe(0);
       await heard.close();
       await world.stop();
       await line.close();
