@@ -26,8 +26,9 @@ const retryMs = 1000;
 /**
  * How we talk to MongoDB. A write is acknowledged once a majority of the replica set has it in its journal, and a read
  * shows only what a majority has: no answer of ours can be taken back by the loss of a primary. An address cannot
- * weaken that. Bounded like PostgreSQL, so that a dead or frozen server fails a request within 2 s; for the same
- * reason the driver repeats nothing by itself: those who call know whether and how long to try again.
+ * weaken that: one that would is refused at start (`addressOf`), and what is said here goes before it besides. Bounded
+ * like PostgreSQL, so that a dead or frozen server fails a request within 2 s; for the same reason the driver repeats
+ * nothing by itself: those who call know whether and how long to try again.
  */
 export function mongoOptions({ app, poolMax = 10, tls }: MongoSettings): ConnectOptions {
   return {
@@ -39,8 +40,10 @@ export function mongoOptions({ app, poolMax = 10, tls }: MongoSettings): Connect
     connectTimeoutMS: databaseTimeouts.statementMs,
     socketTimeoutMS: databaseTimeouts.statementMs,
     heartbeatFrequencyMS: 2000,
-    writeConcern: { w: 'majority', journal: true, wtimeoutMS: databaseTimeouts.lockMs },
-    readConcern: { level: 'majority' },
+    // Both `j` and `journal`: an address sets one of them, and `j` decides.
+    writeConcern: { w: 'majority', j: true, journal: true, wtimeoutMS: databaseTimeouts.lockMs },
+    // An address can say the level alone, which goes before `readConcern`, but not before the very same option.
+    readConcernLevel: 'majority',
     readPreference: 'primary',
     retryWrites: false,
     retryReads: false,

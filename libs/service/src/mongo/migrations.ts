@@ -36,7 +36,7 @@ const duplicateKey = 11_000;
  */
 export async function runMongoMigrations(settings: MongoSettings): Promise<string[]> {
   const options = { ...mongoOptions(settings), socketTimeoutMS: 0, serverSelectionTimeoutMS: 5000 };
-  options.writeConcern = { w: 'majority', journal: true };
+  options.writeConcern = { w: 'majority', j: true, journal: true };
   const connection = await openMongo(settings.url, options, Date.now() + patienceMs);
   try {
     const names = await locked(recordsOf(connection, settings.app), () => runPending(connection, settings));

@@ -79,6 +79,24 @@ describeMongo('MongoDB', () => {
     await connection.close();
   });
 
+  test('what an address says makes writes and reads no weaker, even where nobody has refused it', async () => {
+    const address = new URL(mongo.url);
+    for (const [name, value] of Object.entries({
+      j: 'false',
+      journal: 'false',
+      w: '1',
+      readConcernLevel: 'local',
+    }))
+      address.searchParams.set(name, value);
+    const connection = await openMongo(address.href, mongoOptions(settings()));
+    expect(connection.getClient().options).toMatchObject({
+      writeConcern: { w: 'majority', j: true, journal: true },
+      readConcern: { level: 'majority' },
+      readPreference: { mode: 'primary' },
+    });
+    await connection.close();
+  });
+
   test('a dead and a frozen server are told as away, and all resumes by itself', async () => {
     await runMongoMigrations(settings());
     const line = await interruptible(mongo.url);

@@ -46,9 +46,28 @@ const customs: Record<TlsServer, Custom> = {
 const suspicious = /tls|ssl|cert|verify|authori[sz]ed|insecure|server_name_indication|libpq/i;
 
 /**
+ * What an address may not say of MongoDB's writes and reads, in lower case, since the driver takes either; with the value
+ * that is ours anyway and does no harm. The driver lets some of these go before what a program says: see `mongoOptions`.
+ */
+const mongoConcerns = new Map([
+  ['w', 'majority'],
+  ['j', 'true'],
+  ['journal', 'true'],
+  ['fsync', undefined],
+  ['wtimeout', undefined],
+  ['wtimeoutms', undefined],
+  ['writeconcern', undefined],
+  ['readconcern', undefined],
+  ['readconcernlevel', 'majority'],
+  ['readpreference', 'primary'],
+  ['readpreferencetags', undefined],
+  ['maxstalenessseconds', undefined],
+]);
+
+/**
  * The address of one server as a setting. There are two ways to connect: openly, or encrypted with the certificate and
  * the host name checked. Every parameter that means something in between, or that names files which a driver would
- * read only once, is refused by name.
+ * read only once, is refused by name; so is what would make MongoDB's writes less durable, or its reads less sure.
  */
 export function addressOf(server: TlsServer) {
   const { scheme, schemeProblem } = customs[server];
@@ -64,6 +83,11 @@ function addressProblems(server: TlsServer, text: string): string[] {
   const url = parse(text);
   // What is no URL with one host (a list of hosts, a socket's path) is the driver's to judge; its query is ours.
   return [...url.searchParams].flatMap(([name, value]) => {
+    if (server === 'MONGODB' && weakens(name, value))
+      return [
+        `${name}=${value} is not supported: writes are acknowledged by the journals of a majority, reads show what a majority ` +
+          'has, from the primary',
+      ];
     if (!suspicious.test(name) || isUnderstood(server, name, value)) return [];
     if (/file|sslrootcert|sslcert|sslkey|sslpassword/i.test(name))
       return [
@@ -74,6 +98,11 @@ function addressProblems(server: TlsServer, text: string): string[] {
         `checked, which is ${customs[server].advice}`,
     ];
   });
+}
+
+function weakens(name: string, value: string): boolean {
+  const concern = name.toLowerCase();
+  return mongoConcerns.has(concern) && mongoConcerns.get(concern) !== value;
 }
 
 function isUnderstood(server: TlsServer, name: string, value: string): boolean {

@@ -26,6 +26,11 @@ test('encryption is asked for in each address, as its users know it', () => {
   expect(load({ ...open, DATABASE_URL: `${open.DATABASE_URL}?sslmode=disable` })()).toBeTruthy();
 });
 
+const weakening = (
+  'w=1 W=0 w=2 j=false journal=false Journal=false fsync=false wtimeout=0 wtimeoutMS=1 readConcernLevel=local ' +
+  'readconcernlevel=available readPreference=secondary readPreferenceTags=dc:near maxStalenessSeconds=90'
+).split(' ');
+
 test.each([
   ['DATABASE_URL', 'postgres://db/parley?sslmode=require', 'sslmode=require is not supported'],
   ['DATABASE_URL', 'postgres://db/parley?sslmode=no-verify', 'verify-full'],
@@ -41,8 +46,19 @@ test.each([
   ['MONGODB_URL', 'mongodb://a,b/parley?tls=true&tlsInsecure=true', 'tlsInsecure=true is not supported'],
   ['MONGODB_URL', 'mongodb://a/parley?ssl=true', 'which is tls=true'],
   ['MONGODB_URL', 'mongodb://a/parley?tls=true&tlsCAFile=/ca.pem', 'MONGODB_CA_FILE'],
+  ...weakening.map((word) => [
+    'MONGODB_URL',
+    `mongodb://a,b/parley?replicaSet=one&${word}`,
+    `${word} is not supported`,
+  ]),
 ])('%s %s is refused by name', (name, url, problem) => {
   expect(load({ ...open, [name]: url })).toThrow(new RegExp(`${name}: .*${problem}`));
+});
+
+test('what an address says of writes and reads may be what they are anyway', () => {
+  const words = 'retryWrites=true&w=majority&journal=true&readConcernLevel=majority&readPreference=primary';
+  const MONGODB_URL = `mongodb://a,b/parley?${words}`;
+  expect(load({ ...open, MONGODB_URL })()).toMatchObject({ MONGODB_URL });
 });
 
 test('what contradicts itself is refused, never half done', () => {
