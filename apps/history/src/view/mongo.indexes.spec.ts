@@ -4,6 +4,7 @@ import { describeMongo, itOnMongo, testMongo } from '@parley/testing';
 import { mongo } from 'mongoose';
 import { LogWriter } from '../testing/log';
 import { openTestStore } from '../testing/store';
+import { collectionPlans, indexes } from './mongo.documents';
 import { soundRows } from './view.store.contract';
 import { MongoViewStore } from './view.store.mongo';
 import { MongoViewFeedStore } from './view.store.mongo.feed';
@@ -46,6 +47,18 @@ describeMongo('what the view asks of MongoDB', () => {
         !('_id' in filter) && !(hint && made.get(collection)?.includes(JSON.stringify(hint))),
     );
     expect(astray).toEqual([]);
+  });
+
+  it('says on which shard of a cluster it is, but for what is erased wherever it lies', async () => {
+    const shardKeys = new Map<string, string>();
+    for (const [name, { shardKey }] of await collectionPlans())
+      if (shardKey) shardKeys.set(name, Object.keys(shardKey)[0]!);
+    const sharded = asked.filter(({ collection }) => shardKeys.has(collection));
+    expect(new Set(sharded.map(({ collection }) => collection))).toEqual(new Set(shardKeys.keys()));
+    const scattered = sharded.filter(
+      ({ collection, filter }) => !namesOne(filter, shardKeys.get(collection)!),
+    );
+    expect(scattered.filter(({ hint }) => !isOneOf(hint, [indexes.byHome, indexes.toErase]))).toEqual([]);
   });
 
   itOnMongo('never makes the server look through a collection', async () => {
@@ -104,6 +117,17 @@ describeMongo('what the view asks of MongoDB', () => {
     while (await feed.erase()) continue;
   }
 });
+
+/** Whether a filter names one or several values of a field: of a range of a hashed key every shard has a part. */
+function namesOne(filter: mongo.Document, field: string): boolean {
+  const alternatives = filter['$or'] as mongo.Document[] | undefined;
+  if (alternatives) return alternatives.every((alternative) => namesOne(alternative, field));
+  return typeof filter[field] === 'string' || Array.isArray(filter[field]?.$in);
+}
+
+function isOneOf(hint: mongo.Document | undefined, keys: object[]): boolean {
+  return keys.some((key) => JSON.stringify(key) === JSON.stringify(hint));
+}
 
 /** The conditions of a command of the driver. */
 function conditionsOf(command: mongo.Document): Asked[] {

@@ -34,7 +34,13 @@ export class MongoViewStore extends ViewStore {
     const [own, marked] = await Promise.all([
       this.reads.find<MemberDocument>(
         members,
-        { _id: oneOf(keys.map((scope) => memberKey(scope, userId))), userId, removed: false },
+        // The scope says which shard is asked; without it all are.
+        {
+          _id: oneOf(keys.map((scope) => memberKey(scope, userId))),
+          scope: oneOf(keys),
+          userId,
+          removed: false,
+        },
         { hint: indexes.byId, projection: { scope: 1 } },
       ),
       this.reads.run((session) => parked.distinct('scope', { scope: oneOf(keys) }, { session })),
