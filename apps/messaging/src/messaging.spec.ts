@@ -89,6 +89,18 @@ function describeOne(store: Store): void {
     await expect(edit('three')).rejects.toMatchObject({ code: 'conflict' });
   });
 
+  it('takes any emoji for one, and none for a part of the language', async () => {
+    const group = await world.group();
+    const { message } = await world.send(group, world.alice, 'm');
+    const target = { conversationId: group, messageId: message.id, actorId: world.bob };
+    const react = async (emoji: string, present: boolean) =>
+      (await world.requester.command('reaction.set', { ...target, emoji, present })).message.reactions;
+    for (const emoji of ['constructor', '__proto__', 'toString', 'hasOwnProperty']) {
+      expect(await react(emoji, true)).toEqual([{ emoji, count: 1, userIds: [world.bob] }]);
+      expect(await react(emoji, false)).toEqual([]);
+    }
+  });
+
   it('replays the log and reports heads', async () => {
     const group = await world.group();
     await world.send(group, world.alice, 'm');

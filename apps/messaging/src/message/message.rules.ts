@@ -181,7 +181,8 @@ export function react(
   checkWriter(state, data.actorId);
   const found = needLiving(context, data.messageId, state);
   const before = found.reactors ?? {};
-  const users = before[data.emoji] ?? [];
+  // An emoji may be called as what every object has: `constructor`.
+  const users = Object.hasOwn(before, data.emoji) ? before[data.emoji]! : [];
   if (users.includes(data.actorId) === data.present) return noChange({ message: found.message });
   if (data.present) {
     const total = Object.values(before).reduce((sum, list) => sum + list.length, 0);
