@@ -22,6 +22,7 @@ import { QueryConsumer } from './account/query.consumer';
 import type { MessagingConfig } from './config';
 import { ConversationController } from './conversation/conversation.controller';
 import { ConversationReader } from './conversation/conversation.reader';
+import { MembershipEnder } from './conversation/membership.ender';
 import { UserDirectory } from './conversation/user.directory';
 import { databaseSettings } from './database';
 import { Deployment, loadDeployment } from './log/deployment';
@@ -48,6 +49,7 @@ export class AppModule implements OnModuleInit, OnApplicationShutdown {
     @Inject(getDataSourceToken()) private readonly dataSource: DataSource,
     @Inject(Broker) private readonly broker: Broker,
     @Inject(MarkWriter) private readonly marks: MarkWriter,
+    @Inject(MembershipEnder) private readonly memberships: MembershipEnder,
   ) {}
 
   static register(config: MessagingConfig): DynamicModule {
@@ -100,6 +102,14 @@ export class AppModule implements OnModuleInit, OnApplicationShutdown {
           useFactory: (dataSource: DataSource) => new ConversationReader(pgPool(dataSource)),
         },
         {
+          provide: MembershipEnder,
+          inject: [getDataSourceToken()],
+          useFactory: (dataSource: DataSource) =>
+            new MembershipEnder(pgPool(dataSource), (details, message) =>
+              getLogger('Memberships').warn(details, message),
+            ),
+        },
+        {
           provide: JoinReader,
           inject: [getDataSourceToken(), LogStore, AccountReader, Deployment],
           useFactory: (
@@ -138,6 +148,6 @@ export class AppModule implements OnModuleInit, OnApplicationShutdown {
 
   /** The partitions are handed over by now: what they left to write is written while the database is still there. */
   async onApplicationShutdown(): Promise<void> {
-    await this.marks.flush();
+    await Promise.all([this.marks.flush(), this.memberships.stop()]);
   }
 }

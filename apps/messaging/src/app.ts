@@ -2,6 +2,7 @@ import { startBroker } from '@parley/broker';
 import { runService, type RunningService, type ServiceOptions } from '@parley/service';
 import { AppModule } from './app.module';
 import type { MessagingConfig } from './config';
+import { MembershipEnder } from './conversation/membership.ender';
 import { LogRuntime } from './log/log.runtime';
 
 /** Starts one instance; resolves once it listens. */
@@ -16,6 +17,7 @@ export function startMessaging(
     start: async (app) => {
       await startBroker(app);
       app.get(LogRuntime).start();
+      app.get(MembershipEnder).start();
     },
     ...options,
   });

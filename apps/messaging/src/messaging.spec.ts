@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { limits } from '@parley/contracts';
-import { describeMongo } from '@parley/testing';
+import { describeMongo, until } from '@parley/testing';
 import { World } from './testing/world';
 
 type Store = Parameters<typeof World.create>[0];
@@ -99,6 +99,21 @@ function describeOne(store: Store): void {
       expect(await react(emoji, true)).toEqual([{ emoji, count: 1, userIds: [world.bob] }]);
       expect(await react(emoji, false)).toEqual([]);
     }
+  });
+
+  it('shows a deleted conversation to nobody at once, and tells accounts that were away', async () => {
+    const group = await world.group();
+    const account = (cursor: string | null) =>
+      world.requester.query('messaging.account', { userId: world.bob, cursor, limit: 100 });
+    const { cursor } = await account(null);
+    await world.requester.command('conversation.delete', { conversationId: group, actorId: world.alice });
+    const { memberOf, conversations } = await world.requester.query('messaging.join', { userId: world.bob });
+    expect([...memberOf, ...conversations.map(({ id }) => id)]).not.toContain(group);
+    await until('its members hear of it', async () =>
+      (await account(cursor)).changes.some(
+        ({ conversationId, state }) => conversationId === group && state === 'left',
+      ),
+    );
   });
 
   it('replays the log and reports heads', async () => {

@@ -5,7 +5,7 @@ import type { Pool } from 'pg';
 import type { LogStore } from '../log/log.store';
 import { lastMessages } from './last-message.reader';
 import type { MyConversationRow } from './my-conversation';
-import { myConversationColumns, myConversationSource, toMyConversation } from './my-conversation';
+import { isMember, myConversationColumns, myConversationSource, toMyConversation } from './my-conversation';
 
 /** The one row of a reading that found nothing: it has the snapshot alone. */
 interface NoEntry {
@@ -38,7 +38,7 @@ export class AccountReader {
              left join lateral (
                select ${myConversationColumns} ${myConversationSource}
                where m.user_id = $1 and (m.stamp >= $2::xid8 or k.stamp >= $2::xid8)
-                 and ($5::boolean or m.role is not null)
+                 and ($5::boolean or (${isMember}))
                  and ($3::uuid is null or m.conversation_id > $3)
                order by m.conversation_id limit $4
              ) as entry on true
@@ -87,7 +87,7 @@ export class AccountReader {
              from unnest($1::uuid[]) as asked(user_id)
              cross join lateral (
                select ${myConversationColumns} ${myConversationSource}
-               where m.user_id = asked.user_id and m.role is not null
+               where m.user_id = asked.user_id and ${isMember}
                order by c.last_activity_at desc, c.id desc limit $2
              ) as page
              order by asked.user_id, page.last_activity_at desc, page.id desc`,
@@ -106,7 +106,7 @@ export class AccountReader {
     const { rows } = await this.pool.query<MyConversationRow>({
       name: 'account-list',
       text: `select ${myConversationColumns} ${myConversationSource}
-             where m.user_id = $1 and m.role is not null
+             where m.user_id = $1 and ${isMember}
                and ($2::timestamptz is null or (c.last_activity_at, c.id) < ($2, $3::uuid))
              order by c.last_activity_at desc, c.id desc limit $4`,
       values: [userId, before, beforeId, limit + 1],
@@ -133,7 +133,7 @@ export class AccountReader {
     const { rows } = await this.pool.query<MyConversationRow>({
       name: 'account-one',
       text: `select ${myConversationColumns} ${myConversationSource}
-             where m.user_id = $1 and m.conversation_id = $2 and m.role is not null`,
+             where m.user_id = $1 and m.conversation_id = $2 and ${isMember}`,
       values: [userId, conversationId],
     });
     return (await this.complete(rows))[0];

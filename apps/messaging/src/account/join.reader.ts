@@ -22,6 +22,10 @@ interface Moment {
   accountCursor: string;
 }
 
+/** That of a deleted conversation is ended some time after it; few are (`conversations_ending`). */
+const isNotEnding = `not exists (
+  select from conversations c where c.id = m.conversation_id and c.is_deleted and not c.memberships_ended)`;
+
 const NO_PAGE: ConversationPage = { items: [], nextCursor: null };
 
 interface Asked {
@@ -90,7 +94,8 @@ export class JoinReader {
   async memberOf(userId: string): Promise<string[]> {
     const { rows } = await this.pool.query<{ conversation_id: string }>({
       name: 'join-member-of',
-      text: 'select conversation_id from memberships where user_id = $1 and role is not null',
+      text: `select conversation_id from memberships m
+             where user_id = $1 and role is not null and ${isNotEnding}`,
       values: [userId],
     });
     return rows.map((row) => row.conversation_id);
@@ -100,8 +105,8 @@ export class JoinReader {
   async membership(userId: string, conversationIds: string[]): Promise<string[]> {
     const { rows } = await this.pool.query<{ conversation_id: string }>({
       name: 'join-membership',
-      text: `select conversation_id from memberships
-             where user_id = $1 and conversation_id = any($2::uuid[]) and role is not null`,
+      text: `select conversation_id from memberships m
+             where user_id = $1 and conversation_id = any($2::uuid[]) and role is not null and ${isNotEnding}`,
       values: [userId, conversationIds],
     });
     return rows.map((row) => row.conversation_id);

@@ -113,7 +113,10 @@ export function update(
   return changed(state, 'conversation.updated', data.actorId, context, {});
 }
 
-/** Only owners; a direct conversation belongs to both and stays. */
+/**
+ * Only owners; a direct conversation belongs to both and stays. Its memberships are ended afterwards (`MembershipEnder`):
+ * they may be too many for one append.
+ */
 export function remove(
   state: ConversationState,
   data: CommandData<'conversation.delete'>,
@@ -123,12 +126,6 @@ export function remove(
   if (state.members.get(data.actorId)?.role !== 'owner') {
     throw new ParleyError('forbidden', 'Only owners delete a conversation.');
   }
-  const memberships = [...state.members].map(([userId, { joinedAt }]) => ({
-    userId,
-    role: null,
-    joinedAt,
-    readBase: state.messageCount,
-  }));
   state.isDeleted = true;
   state.members.clear();
   state.version += 1;
@@ -139,5 +136,5 @@ export function remove(
     at: context.now,
     actorId: data.actorId,
   } as Omit<LogEvent, 'position'>;
-  return { event, memberships, mentions: [], reply: { version: state.version } };
+  return { event, memberships: [], mentions: [], reply: { version: state.version } };
 }

@@ -7,7 +7,7 @@ export async function readConversations(pool: Pool, ids: string[]): Promise<Map<
     name: 'log-conversations',
     text: `select c.*, (
              select json_agg(json_build_array(m.user_id, m.role, m.joined_at) order by m.joined_at, m.user_id)
-             from memberships m where m.conversation_id = c.id and m.role is not null
+             from memberships m where m.conversation_id = c.id and m.role is not null and not c.is_deleted
            ) as members
            from conversations c where c.id = any($1::uuid[])`,
     values: [ids],

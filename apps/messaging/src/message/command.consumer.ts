@@ -3,6 +3,7 @@ import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
 import type { RequestContext } from '@parley/broker';
 import type { CommandData, CommandName, CommandReply } from '@parley/contracts';
 import { ParleyError } from '@parley/contracts';
+import { MembershipEnder } from '../conversation/membership.ender';
 import { commandSeconds, commandsWaiting } from '../log/log.metrics';
 import { LogRuntime } from '../log/log.runtime';
 import { MarkWriter } from '../read-mark/mark.writer';
@@ -15,6 +16,7 @@ export class CommandConsumer {
   constructor(
     @Inject(LogRuntime) private readonly runtime: LogRuntime,
     @Inject(MarkWriter) private readonly marks: MarkWriter,
+    @Inject(MembershipEnder) private readonly memberships: MembershipEnder,
   ) {}
 
   @MessagePattern('message.send')
@@ -58,8 +60,13 @@ export class CommandConsumer {
   }
 
   @MessagePattern('conversation.delete')
-  remove(@Payload() data: Data<'conversation.delete'>, @Ctx() context: RequestContext): Promise<object> {
-    return this.submit('conversation.delete', data, context);
+  async remove(
+    @Payload() data: Data<'conversation.delete'>,
+    @Ctx() context: RequestContext,
+  ): Promise<object> {
+    const reply = await this.submit('conversation.delete', data, context);
+    this.memberships.end();
+    return reply;
   }
 
   @MessagePattern('member.put')

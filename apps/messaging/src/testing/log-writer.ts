@@ -101,4 +101,10 @@ export class Writer {
     const memberships = [{ userId, role: null, joinedAt: at, readBase: this.state.messageCount }];
     return this.row({ memberships }, { kind: 'member.changed' });
   }
+
+  deleted(): LogRow {
+    this.state.isDeleted = true;
+    this.state.members.clear();
+    return this.row({}, { kind: 'conversation.deleted' });
+  }
 }
