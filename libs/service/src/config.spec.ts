@@ -65,6 +65,18 @@ describe('secrets from files', () => {
   test('must not contradict the variable', () => {
     expect(() => loadConfig(schema, { DATABASE_URL, DATABASE_URL_FILE: file })).toThrow('is given twice');
   });
+  test('overrule LOG_LEVEL, which holds while there is none', () => {
+    const levels = join(directory, 'level');
+    const environment = { DATABASE_URL, LOG_LEVEL: 'warn', LOG_LEVEL_FILE: levels };
+    expect(loadConfig(schema, environment).LOG_LEVEL).toBe('warn');
+    writeFileSync(levels, 'info,Broker=debug\n');
+    expect(loadConfig(schema, environment).LOG_LEVEL).toBe('info,Broker=debug');
+    expect(() => loadConfig(schema, { ...environment, LOG_LEVEL_FILE: directory })).toThrow(
+      /LOG_LEVEL_FILE: .+ cannot be read \(EISDIR\)/,
+    );
+    const alone = { DATABASE_URL, LOG_LEVEL_FILE: join(directory, 'none') };
+    expect(() => loadConfig(schema, alone)).toThrow(/LOG_LEVEL_FILE: .+ cannot be read \(ENOENT\)/);
+  });
   test('must exist', () => {
     expect(() => loadConfig(schema, { DATABASE_URL_FILE: join(directory, 'none') })).toThrow(
       /DATABASE_URL_FILE: \S+none cannot be read \(ENOENT\)/,

@@ -101,7 +101,7 @@ export const baseConfig = tracingConfig.extend({
   LOG_LEVEL_FILE: z
     .string()
     .optional()
-    .describe('File that holds LOG_LEVEL instead. Watched: the levels follow it.'),
+    .describe('File that overrules LOG_LEVEL, and beside it may be missing. Watched: the levels follow it.'),
   TRUSTED_PROXIES: z
     .string()
     .default('loopback')
@@ -202,6 +202,9 @@ export const tokenConfig = z.object({
 });
 export type TokenConfig = z.infer<typeof tokenConfig>;
 
+/** What may be given by itself, too: it holds while there is no file. */
+const OVERRULED: ReadonlySet<string> = new Set(['LOG_LEVEL']);
+
 /**
  * Reads the configuration from the environment. Empty variables count as absent. `NAME_FILE` may hold the path of a file
  * with the value instead (mounted secrets). Compose the pieces: `baseConfig.extend(databaseConfig.shape)`.
@@ -217,14 +220,16 @@ export function loadConfig<T extends z.ZodObject>(
   for (const name of Object.keys(schema.shape)) {
     const value = environment[name];
     const file = environment[`${name}_FILE`];
-    if (value && file) problems.set(name, `${name}: is given twice, by itself and by ${name}_FILE`);
-    else if (value) input[name] = value;
+    if (value) input[name] = value;
+    if (value && file && !OVERRULED.has(name))
+      problems.set(name, `${name}: is given twice, by itself and by ${name}_FILE`);
     else if (file) {
       try {
         input[name] = readFileSync(file, 'utf8').trim();
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException;
-        problems.set(name, `${name}_FILE: ${file} cannot be read (${code})`);
+        if (!(value && code === 'ENOENT'))
+          problems.set(name, `${name}_FILE: ${file} cannot be read (${code})`);
       }
     }
   }

@@ -45,7 +45,8 @@ export function getLogger(context: string): Logger {
 
 /**
  * Names the process in every following line and sets the levels. With a file these follow it, until the function that is
- * returned is called: who operates the service changes them while it runs.
+ * returned is called: who operates the service changes them while it runs. While it is not there LOG_LEVEL holds, or what was
+ * in it last.
  *
  * @param settings.levels as LOG_LEVEL has them
  */
@@ -63,7 +64,7 @@ export function configureLogging(settings: {
   let inForce = settings.levels;
   return watchSettingsFile(file, () => {
     try {
-      const text = readFileSync(file, 'utf8').trim();
+      const text = levelsIn(file) ?? process.env.LOG_LEVEL ?? inForce;
       if (text === inForce) return;
       setLevels(text);
       inForce = text;
@@ -72,6 +73,16 @@ export function configureLogging(settings: {
       getLogger('Logging').error({ err: error }, 'LOG_LEVEL_FILE is bad; the levels stay.');
     }
   });
+}
+
+/** Undefined while there is no such file. */
+function levelsIn(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
 }
 
 function setLevels(text: string): void {

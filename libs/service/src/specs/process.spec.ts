@@ -123,6 +123,19 @@ describe('the levels of the log', () => {
     expect(requests[0]?.['span_id']).toMatch(/^[0-9a-f]{16}$/);
   });
 
+  test('are those of LOG_LEVEL before there is a file, and again when it is gone', async () => {
+    const late = join(directory, 'late');
+    const { child, printed, ended } = await start({ LOG_LEVEL: 'info,Http=warn', LOG_LEVEL_FILE: late });
+    writeFileSync(late, 'info\n');
+    child.kill('SIGHUP');
+    await printed('"levels":"info"');
+    rmSync(late);
+    child.kill('SIGHUP');
+    await printed('"levels":"info,Http=warn"');
+    child.kill('SIGTERM');
+    expect(await ended).toBe(0);
+  });
+
   test('are wrong at the start: the service says so and does not start', async () => {
     writeFileSync(file, 'loud\n');
     const { ended, output } = await start({ LOG_LEVEL_FILE: file });
