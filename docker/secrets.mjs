@@ -1,5 +1,6 @@
 // Makes what a deployment must not share with any other: passwords and signing keys.
 //   node docker/secrets.mjs [FOLDER]          default docker/secrets; keeps what is there
+//   node docker/secrets.mjs --renew redis     another password for these servers, separated by commas
 //   node docker/secrets.mjs --keys-only FOLDER
 // Files: <service>.password, <what>.url for the apps, <service>.conf for the servers, mongodb.key, public.jwks.json, private.jwks.json.
 import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
@@ -9,9 +10,17 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const { values, positionals } = parseArgs({
-  options: { 'keys-only': { type: 'boolean', default: false } },
+  options: { 'keys-only': { type: 'boolean', default: false }, renew: { type: 'string', default: '' } },
   allowPositionals: true,
 });
+/** Whose passwords are made. */
+const SERVERS = ['postgres', 'redis', 'rabbitmq', 'mongodb', 'mongodb.root', 'grafana'];
+const renewed = values.renew.split(',').filter(Boolean);
+const unknown = renewed.filter((name) => !SERVERS.includes(name));
+if (unknown.length > 0) {
+  console.error(`There is no password of ${unknown.join(', ')}; known: ${SERVERS.join(', ')}.`);
+  process.exit(1);
+}
 const folder = resolve(positionals[0] ?? fileURLToPath(new URL('./secrets', import.meta.url)));
 mkdirSync(folder, { recursive: true, mode: 0o700 });
 
@@ -31,12 +40,7 @@ function makeKeys() {
 
 /** Hexadecimal, so that an address can hold them as they are. */
 function makePasswords() {
-  const password = Object.fromEntries(
-    ['postgres', 'redis', 'rabbitmq', 'mongodb', 'mongodb.root', 'grafana'].map((service) => [
-      service,
-      keep(service),
-    ]),
-  );
+  const password = Object.fromEntries(SERVERS.map((service) => [service, keep(service)]));
   write('database.url', `postgres://parley:${password.postgres}@postgres:5432/parley`);
   write('redis.url', `redis://:${password.redis}@redis:6379`);
   write('amqp.url', `amqp://parley:${password.rabbitmq}@rabbitmq:5672`);
@@ -68,7 +72,10 @@ function makePasswords() {
 }
 
 function keep(service) {
-  return keepRandom(`${service}.password`, () => randomBytes(24).toString('hex'));
+  const name = `${service}.password`;
+  const make = () => randomBytes(24).toString('hex');
+  if (renewed.includes(service)) write(name, make());
+  return keepRandom(name, make);
 }
 
 function keepRandom(name, make) {
@@ -77,7 +84,10 @@ function keepRandom(name, make) {
   return readFileSync(file, 'utf8').trim();
 }
 
-/** Readable by the containers' own users, who are not ours; the folder lets in nobody else. */
+/**
+ * Readable by the containers' own users, who are not ours; the folder lets in nobody else. Written in place, for a file
+ * that is mounted by itself would else stay the old one.
+ */
 function write(name, content) {
   const file = join(folder, name);
   writeFileSync(file, content);

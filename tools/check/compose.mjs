@@ -24,6 +24,9 @@ const CERTIFICATES = [
 /** The one whose image has neither a health check nor anything to make one with. */
 const SHELLLESS = 'otel-collector';
 
+/** Built here, or a release's: docker/.env says of which registry and version. */
+const OURS = /^\$\{REGISTRY:-parley\}\/\w+:\$\{VERSION:-local\}$/;
+
 const folder = join(workspace, 'docker');
 const names = readdirSync(folder).filter((name) => /^compose\..*yml$/.test(name));
 const documents = Object.fromEntries(
@@ -123,11 +126,11 @@ function migration(name) {
 
 function anyService(name, service) {
   const found = [];
-  const pinned = /:v?\d+(\.\d+)+/.test(service.image) || service.image.endsWith(':${VERSION:-local}');
+  const pinned = /:v?\d+(\.\d+)+/.test(service.image) || OURS.test(service.image);
   if (!pinned) found.push(`the image ${service.image} is not pinned`);
   const { limits } = service.deploy?.resources ?? {};
   if (!limits?.cpus || !limits?.memory) found.push('has no limits of CPU and memory');
-  if (!service.healthcheck && !service.image.startsWith('parley/') && name !== SHELLLESS)
+  if (!service.healthcheck && !OURS.test(service.image) && name !== SHELLLESS)
     found.push('has no health check');
   // One that ends is awaited by its end.
   if (service.healthcheck?.disable && service.restart !== 'on-failure')
