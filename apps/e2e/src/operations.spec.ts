@@ -5,10 +5,12 @@ import { newTraceparent } from '@parley/client';
 import { OtlpReceiver, type ReceivedSpan } from '@parley/testing';
 import type { AppName } from '@parley/tool-local';
 import { io } from 'socket.io-client';
+import { ask } from './system/plain';
 import { startSystem, type System } from './system/system';
 import { answered, bodies, closeClients, connected, until, type Person } from './system/world';
 
 const SHARE = '0';
+const FAILURES_PER_ADDRESS = 3;
 
 describe('who operates the system', () => {
   let collector: OtlpReceiver;
@@ -25,6 +27,7 @@ describe('who operates the system', () => {
     system = await startSystem('tracing', {
       scale: { realtime: 2, messaging: 2 },
       env: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_TRACES_SAMPLER_ARG: SHARE },
+      envOf: { auth: { LOGIN_FAILURES_PER_ADDRESS_MAX: String(FAILURES_PER_ADDRESS) } },
     });
     const { url } = system;
     alice = await connected('alice', { url, traceparent: () => traceparent });
@@ -77,6 +80,18 @@ describe('who operates the system', () => {
     if (spans === undefined) expect(found).toEqual([...expected].sort());
     return spans!;
   }
+
+  test('slows who guesses passwords from one address, whatever else it says that it has', async () => {
+    const failed = (n: number, from = '127.0.0.2') =>
+      ask(`${system.url}/v1/auth/login`, {
+        from,
+        headers: { 'x-forwarded-for': `203.0.113.${n}`, 'x-real-ip': `203.0.113.${n}` },
+        body: { login: `nobody-${n}`, password: 'wrong' },
+      });
+    for (let n = 0; n < FAILURES_PER_ADDRESS; n += 1) expect((await failed(n)).status).toBe(401);
+    expect((await failed(FAILURES_PER_ADDRESS)).status).toBe(429);
+    expect((await failed(0, '127.0.0.3')).status).toBe(401);
+  });
 
   test('finds no trace of a message that nobody samples', async () => {
     await deliver('not traced');

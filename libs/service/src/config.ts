@@ -106,7 +106,7 @@ export const baseConfig = tracingConfig.extend({
     .string()
     .default('loopback')
     .describe(
-      'Whose X-Forwarded-For is believed: express `trust proxy` names or networks, separated by commas.',
+      'Whose X-Real-IP is believed, the gateways’: express `trust proxy` names or networks, separated by commas.',
     ),
   DRAIN_GRACE_MS: numberVariable(0, 0, 120_000).describe(
     'How long readiness is down before the doors close, so that balancers notice.',

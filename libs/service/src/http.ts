@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { Span } from '@opentelemetry/api';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { ParleyError, limits } from '@parley/contracts';
@@ -25,6 +26,7 @@ export function setUpHttp(app: NestExpressApplication, settings: { trustedProxie
   app.disable('x-powered-by');
   app.disable('etag');
   app.set('trust proxy', settings.trustedProxies);
+  app.use(nameClient);
   app.use(withContext);
   app.use(measure);
   app.use(refuseOtherMediaTypes);
@@ -57,6 +59,18 @@ export class RequestTracker {
     if (this.underWay === 0) return Promise.resolve();
     return new Promise((resolve) => this.waiting.push(resolve));
   }
+}
+
+/**
+ * Lets `@Ip()` be whom the gateway names in X-Real-IP, and its peer for who is no trusted proxy. X-Forwarded-For, which is all that
+ * Express reads, the gateway only appends to: of a client whose own address is private, Express would believe what it wrote
+ * before that. So Express is shown the one in place of the other.
+ */
+function nameClient({ headers }: Request, _response: Response, next: NextFunction): void {
+  const named = headers['x-real-ip'];
+  delete headers['x-forwarded-for'];
+  if (typeof named === 'string' && isIP(named)) headers['x-forwarded-for'] = named;
+  next();
 }
 
 function withContext(request: Request, response: Response, next: NextFunction): void {

@@ -4,7 +4,7 @@ import { freshRedis, interruptible } from '@parley/testing';
 import { call, password, query, register, startWorld, type World } from './world';
 
 const login = <T = Problem>(world: World, body: unknown, address = '203.0.113.1') =>
-  call<T>(world.services[0]!, 'POST', '/v1/auth/login', { body, headers: { 'X-Forwarded-For': address } });
+  call<T>(world.services[0]!, 'POST', '/v1/auth/login', { body, headers: { 'X-Real-IP': address } });
 
 async function hashRuns(): Promise<number> {
   const metric = await metricsRegistry.getSingleMetric('auth_password_hash_seconds')?.get();

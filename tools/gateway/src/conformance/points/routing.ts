@@ -71,13 +71,16 @@ export const routingPoints: Point[] = [
       const asked = {
         host: 'chat.test:8000',
         'x-forwarded-for': '192.0.2.7',
+        'x-real-ip': '192.0.2.7',
         'x-forwarded-host': 'evil.test',
       };
       const { headers } = echoOf(
         await world.send('/private', { headers: { ...bearer(world.token()), ...asked } }),
       );
       assert.match(headers['x-forwarded-for']!, /^192\.0\.2\.7, ?[\d.:a-f]+$/);
+      // The apps believe it, so a client's own must never reach them.
       assert.match(headers['x-real-ip']!, /^[\d.:a-f]+$/);
+      assert.notEqual(headers['x-real-ip'], '192.0.2.7');
       assert.equal(headers['x-forwarded-proto'], 'http');
       assert.equal(headers['x-forwarded-host'], 'chat.test');
       assert.match(headers['x-forwarded-port']!, /^\d+$/);
