@@ -146,8 +146,10 @@ export class Requester {
 
   private enqueue(queue: string, entry: RequestEntry): void {
     const entries = this.outbox.get(queue);
-    if (entries) entries.push(entry);
-    else this.outbox.set(queue, [entry]);
+    // As it is now: what is sent again, under another term, may still wait here for a former owner.
+    const asSent: RequestEntry = [...entry];
+    if (entries) entries.push(asSent);
+    else this.outbox.set(queue, [asSent]);
     if (this.flushing) return;
     this.flushing = true;
     setImmediate(() => this.flush());
@@ -212,11 +214,19 @@ export class Requester {
       } else if (reply[1] === replyStatus.error) {
         this.settle(pending).reject(ParleyError.fromBody(reply[2]));
       } else {
-        const term = pending.sentTerm;
-        if (term !== undefined) this.owners.refused(pending.partition, term);
-        this.send(pending);
+        this.moved(pending, reply[2]);
       }
     }
+  }
+
+  /**
+   * @param term under which it was refused. What was sent to a successor since is his to answer: the late word of a former
+   * owner says nothing of him. One that names no term is taken for the answer to the last sending.
+   */
+  private moved(pending: Pending, term = pending.sentTerm): void {
+    if (term === undefined || term !== pending.sentTerm) return;
+    this.owners.refused(pending.partition, term);
+    this.send(pending);
   }
 
   private settle(pending: Pending): Pending {

@@ -1,9 +1,15 @@
+import { randomUUID } from 'node:crypto';
+import { EventEmitter, once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { commands, ParleyError, partitionOf, unavailable } from '@parley/contracts';
+import { commands, controlKeys, ParleyError, PARTITIONS, partitionOf, unavailable } from '@parley/contracts';
 import { freshVhost } from '@parley/testing';
 import { v7 } from 'uuid';
+import { Broker } from './broker';
+import { ControlInbox } from './control';
+import { Requester } from './requester';
 import { Moved } from './strategy';
 import { Peer } from './testing/peer';
+import type { OwnerAnnouncement } from './wire';
 
 const conversationId = v7();
 const partition = partitionOf(conversationId);
@@ -11,6 +17,20 @@ const alice = v7();
 
 function readMark(number: number) {
   return { conversationId, actorId: alice, number };
+}
+
+/** Hears announcements in the tick in which a test wants them heard, too. */
+class Overheard extends ControlInbox {
+  private readonly heard: ((body: unknown) => void)[] = [];
+
+  override on(key: string, listener: (body: unknown) => void): void {
+    super.on(key, listener);
+    if (key === controlKeys.owner) this.heard.push(listener);
+  }
+
+  tell(announcement: OwnerAnnouncement): void {
+    for (const listener of this.heard) listener(announcement);
+  }
 }
 
 describe('commands and queries', () => {
@@ -102,6 +122,83 @@ describe('commands and queries', () => {
     const answer = asker.requester.command('read.mark', readMark(7));
     present.own({ [partition]: 2 });
     expect(await answer).toEqual({ readNumber: 7 });
+  });
+
+  it('stay with the present owner when a former one says late that it has moved', async () => {
+    const seen: number[] = [];
+    const events = new EventEmitter();
+    const [isRefused, isAnswered] = [once(events, 'refuse'), once(events, 'answer')];
+    const former = await start(
+      'messaging',
+      { commands: true, queries: true },
+      {
+        'read.mark': async () => {
+          events.emit('asked');
+          await isRefused;
+          throw new Moved();
+        },
+        'messaging.epoch': () => ({ epoch: 'one', partitions: PARTITIONS }),
+      },
+    );
+    const present = await start(
+      'messaging',
+      { commands: true },
+      {
+        'read.mark': async ({ number }: { number: number }) => {
+          seen.push(number);
+          events.emit('taken');
+          if (number === 1) await isAnswered;
+          return { readNumber: number };
+        },
+      },
+    );
+    const asker = await start('realtime');
+    const [isAsked, isTaken] = [once(events, 'asked'), once(events, 'taken')];
+    former.own({ [partition]: 1 });
+    const first = asker.requester.command('read.mark', readMark(1));
+    await isAsked;
+    present.own({ [partition]: 2 });
+    await isTaken;
+    events.emit('refuse');
+    // Answered behind the refusal, so that has been heard.
+    await asker.requester.query('messaging.epoch', {});
+    expect(await asker.requester.command('read.mark', readMark(2))).toEqual({ readNumber: 2 });
+    const isHeard = new Promise<void>((resolve) => asker.control.on('owner', () => resolve()));
+    present.own({ [partition]: 2 });
+    await isHeard;
+    expect(await asker.requester.command('read.mark', readMark(3))).toEqual({ readNumber: 3 });
+    events.emit('answer');
+    expect(await first).toEqual({ readNumber: 1 });
+    expect(seen).toEqual([1, 2, 3]);
+  });
+
+  it('name the term that their owner had, though a successor is heard before the envelope leaves', async () => {
+    const terms: Record<string, number[]> = { former: [], present: [] };
+    const serve = (name: string) =>
+      start(
+        'messaging',
+        { commands: true },
+        {
+          'read.mark': (_, { term }) => {
+            terms[name]!.push(term);
+            if (name === 'former') throw new Moved();
+            return { readNumber: 1 };
+          },
+        },
+      );
+    const [former, present] = [await serve('former'), await serve('present')];
+    const broker = new Broker({ ...former.broker.options, service: 'realtime', instanceId: randomUUID() });
+    const control = new Overheard(broker);
+    const requester = new Requester(broker, control);
+    broker.start();
+    await broker.whenConnected();
+    control.tell({ v: 1, instanceId: former.instanceId, open: { [partition]: 1 }, closing: {} });
+    const answer = requester.command('read.mark', readMark(1));
+    control.tell({ v: 1, instanceId: present.instanceId, open: { [partition]: 2 }, closing: {} });
+    expect(await answer).toEqual({ readNumber: 1 });
+    expect(terms).toEqual({ former: [1], present: [2] });
+    requester.stop();
+    await broker.stop();
   });
 
   it('answer unavailable within their time when nobody owns the partition, or nobody answers', async () => {

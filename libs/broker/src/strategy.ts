@@ -140,7 +140,7 @@ export class BrokerStrategy extends Server implements CustomTransportStrategy {
       const reply = await (trace && traceparent ? trace.answer(pattern, traceparent, run) : run());
       return [id, replyStatus.ok, reply];
     } catch (error) {
-      if (error instanceof Moved) return [id, replyStatus.moved];
+      if (error instanceof Moved) return [id, replyStatus.moved, term];
       return [id, replyStatus.error, this.refusal(pattern, error).toBody()];
     }
   }

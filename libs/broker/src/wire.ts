@@ -30,7 +30,8 @@ export const replyStatus = {
 export type ReplyEntry =
   | [id: number, status: typeof replyStatus.ok, data: unknown]
   | [id: number, status: typeof replyStatus.error, error: ErrorBody]
-  | [id: number, status: typeof replyStatus.moved];
+  /** With the term that was addressed; releases before the one that says it answer without. */
+  | [id: number, status: typeof replyStatus.moved, term?: number];
 
 export interface ReplyEnvelope {
   v: number;

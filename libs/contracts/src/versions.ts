@@ -15,6 +15,7 @@ interface EnvelopeVersions {
 export const envelopes = {
   /** Commands and questions, several at once, to one queue. Version 2 also says for how long the asker waits. */
   requests: { written: 2, oldest: 1 },
+  /** Version 2 also says which term a command was refused under. */
   replies: { written: 2, oldest: 1 },
   /** Committed rows of one lane. What is inside is older: rows stay in the log for ever. */
   events: { written: 2, oldest: 1 },
