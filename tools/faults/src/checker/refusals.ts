@@ -12,6 +12,16 @@ export interface Delayed {
 }
 
 /**
+ * What a strike may have to do with: the writes that had no answer yet, from the strike on. One that was under way may be
+ * refused because of it, and its time before does not count.
+ */
+export function delayedSince(struckAt: number, delayed: readonly Delayed[]): Delayed[] {
+  return delayed
+    .filter(({ endedAt }) => endedAt >= struckAt)
+    .map((one) => ({ ...one, startedAt: Math.max(one.startedAt, struckAt) }));
+}
+
+/**
  * Nobody is refused for longer than this, from the first attempt on; 0 means that nobody is refused at all. `replacedAt`
  * says in words what was done to an instance at a time, if anything was.
  */

@@ -2,7 +2,7 @@ import { honestObservations } from './honest.fixture';
 import { checkNodes, sharedAmongNodes } from './nodes';
 import type { SocketTrace, TraceEntry } from './observations';
 import { checkPresence, checkStorm, type PresenceView } from './presence';
-import { checkRefusals, type Delayed, longestRefusal } from './refusals';
+import { checkRefusals, type Delayed, delayedSince, longestRefusal } from './refusals';
 import { unevenness } from '../system/shares';
 
 describe('several nodes', () => {
@@ -40,6 +40,15 @@ describe('refusals', () => {
     expect(checkRefusals(delayed, 2_000, 0, none)).toMatchObject([{ kind: 'refused' }]);
     expect(checkRefusals(delayed, 3_000, 0, none)).toEqual([]);
     expect(checkRefusals(delayed, 0, 0, none)).toHaveLength(2);
+  });
+
+  it('count from the strike for writes that were under way, and not at all for those that had their answer', () => {
+    const [early, late] = delayed;
+    expect(delayedSince(100, delayed)).toEqual(delayed);
+    expect(delayedSince(1_000, delayed).map(({ startedAt }) => startedAt)).toEqual([1_000, 1_000]);
+    expect(delayedSince(1_900, delayed)).toMatchObject([{ userId: early?.userId }, { userId: late?.userId }]);
+    expect(longestRefusal(delayedSince(2_000, delayed))).toBe(200);
+    expect(delayedSince(2_201, delayed)).toEqual([]);
   });
 
   it('say what was done at the time', () => {

@@ -16,7 +16,7 @@ const CRASH_REFUSED_MS_MAX = 2_000;
 
 /** What must hold besides that nothing is lost, doubled, reordered or leaked. */
 export interface Demands {
-  /** How long a write may be refused, from its first attempt, in milliseconds; 0: nothing is refused. */
+  /** How long a write may be refused, from its first attempt or a later strike, in milliseconds; 0: nothing is refused. */
   refusedMsMax?: number;
   /** Everybody's presence is right 30 s after the strike, without a storm. Takes the bystanders away at the strike. */
   presence?: boolean;

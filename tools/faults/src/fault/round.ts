@@ -4,7 +4,7 @@ import { check } from '../checker/check';
 import { type ConversationLog, readLog } from '../checker/log';
 import { sharedAmongNodes } from '../checker/nodes';
 import type { LogRow, Observations, Violation } from '../checker/observations';
-import { checkRefusals, longestRefusal } from '../checker/refusals';
+import { checkRefusals, delayedSince, longestRefusal } from '../checker/refusals';
 import { Load } from '../load/load';
 import type { Place, World } from '../load/world';
 import type { Outcome } from '../report/report';
@@ -76,7 +76,7 @@ export async function runRound(fault: Fault, stage: Stage): Promise<Outcome> {
   if (behind !== undefined) trouble.push(behind);
   const sockets = world.people.flatMap((person) => [...person.traces.values()]);
   await stage.beforeCheck?.({ sockets });
-  const delayed = load.delayed.filter(({ startedAt }) => startedAt >= struckAt);
+  const delayed = delayedSince(struckAt, load.delayed);
   const { refusedMsMax } = fault.demands ?? {};
   const violations = [
     ...(await judge(stage, sockets, log, logs, trouble)),

@@ -14,7 +14,7 @@ export interface Outcome {
   allAckMs: number | undefined;
   /** From the end of the disturbance until every client and the view were in sync. */
   inSyncMs: number | undefined;
-  /** The longest time that any client was refused, from the first attempt of a write to its answer. */
+  /** The longest time that any client was refused, from the first attempt of a write or a later strike to its answer. */
   refusedMs: number;
   /** The longest time until partitions and lanes were even after an instance came or went, where that was measured. */
   movedMs: number | undefined;
