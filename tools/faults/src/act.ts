@@ -2,8 +2,9 @@ import { conditionsOf, instancesOf, startSystem, type System } from '@parley/too
 import { unlessInterrupted } from '@parley/tool-local';
 import type { Fault } from './fault/faults';
 import { WORKSPACE } from './fault/former-build';
+import { impediment } from './fault/impediment';
 import { plantBug } from './fault/plant';
-import { impediment, MEMBERS } from './fault/replica-set';
+import { MEMBERS } from './fault/replica-set';
 import { runRound, type Stage } from './fault/round';
 import { Supervisor } from './fault/supervisor';
 import { Load, PACE_MS } from './load/load';
@@ -93,7 +94,7 @@ async function runAll(
   for (const fault of faults) {
     say(fault.name);
     played += 1;
-    const why = impediment(fault, system);
+    const why = impediment(fault, system.servers);
     if (why !== undefined) {
       skipped.push(`SKIPPED ${fault.name}: ${why}`);
       say(`  SKIPPED: ${why}`);

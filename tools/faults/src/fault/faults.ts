@@ -38,7 +38,9 @@ export interface Fault {
   name: string;
   /** With this store alone. */
   store?: MessageStore;
-  /** It strikes members of a replica set, which not every MongoDB has: see `impediment`. */
+  /** The server that it strikes, which must be ours: see `impediment`. */
+  strikes?: ServerName;
+  /** It strikes members of a replica set, which not every MongoDB has. */
   needsMembers?: boolean;
   demands?: Demands;
   /**
@@ -68,7 +70,7 @@ function killed(
 /** A server that is stopped in good order and comes back after ten seconds. */
 function stopped(name: ServerName): Fault {
   return {
-    ...onlyWith(name),
+    ...striking(name),
     name: `stop ${name} 10 s`,
     strike: (system) => outage(serverOf(system, name), 'stop', OUTAGE_MS),
   };
@@ -77,14 +79,14 @@ function stopped(name: ServerName): Fault {
 /** A server that crashes, with all connections cut at once, and comes back after ten seconds. */
 function crashed(name: ServerName): Fault {
   return {
-    ...onlyWith(name),
+    ...striking(name),
     name: `kill -9 ${name} 10 s`,
     strike: (system) => outage(serverOf(system, name), 'kill', OUTAGE_MS),
   };
 }
 
-function onlyWith(name: ServerName): Pick<Fault, 'store'> {
-  return name === 'mongodb' ? { store: 'mongodb' } : {};
+function striking(name: ServerName): Pick<Fault, 'store' | 'strikes'> {
+  return { strikes: name, ...(name === 'mongodb' && { store: 'mongodb' }) };
 }
 
 function serverOf({ servers }: System, name: ServerName): Server {
@@ -97,6 +99,7 @@ function serverOf({ servers }: System, name: ServerName): Server {
 const nothing: Fault = { name: 'nothing', demands: { refusedMsMax: 0 }, strike: () => Promise.resolve() };
 
 const flushed: Fault = {
+  ...striking('redis'),
   name: 'flush redis',
   async strike(system) {
     const redis = redisOf(system.servers);
@@ -126,7 +129,7 @@ function frozen(
 /** A server that stands still for so short a time that nobody has to be refused. */
 function paused(name: ServerName): Fault {
   return {
-    ...onlyWith(name),
+    ...striking(name),
     ...frozen(name, ({ servers }) => servers[name], PAUSE_MS),
     name: `pause ${name} 1 s`,
     demands: { refusedMsMax: 0 },
@@ -136,7 +139,7 @@ function paused(name: ServerName): Fault {
 /** A server that stands still, so that nobody is told that it is away. */
 function stalled(name: ServerName): Fault {
   return {
-    ...onlyWith(name),
+    ...striking(name),
     ...frozen(name, ({ servers }) => servers[name]),
     demands: { refusedMsMax: FREEZE_MS + AWAKE_MS_MAX },
   };

@@ -44,16 +44,14 @@ const replaced: Fault = {
 /** Only where the run has a replica set of its own to strike. */
 export const replicaSetFaults: Fault[] = [killed, frozen, replaced];
 
-/** Why a fault cannot be tried on this system; undefined when it can. */
-export function impediment({ needsMembers }: Fault, { servers: { mongodb } }: System): string | undefined {
-  if (!needsMembers || (mongodb?.members.length ?? 0) >= MEMBERS) return undefined;
-  return mongodb?.managed
-    ? 'FerretDB stands in for MongoDB, and has no members: install mongod'
-    : 'the members of MONGODB_URL are not ours to strike: install mongod and leave it out';
-}
-
-function ofSet(name: string): Pick<Fault, 'name' | 'store' | 'needsMembers' | 'demands'> {
-  return { name, store: 'mongodb', needsMembers: true, demands: { refusedMsMax: ELECTION_REFUSED_MS_MAX } };
+function ofSet(name: string): Omit<Fault, 'strike'> {
+  return {
+    name,
+    store: 'mongodb',
+    strikes: 'mongodb',
+    needsMembers: true,
+    demands: { refusedMsMax: ELECTION_REFUSED_MS_MAX },
+  };
 }
 
 async function primaryOf({ servers: { mongodb } }: System): Promise<Member> {
