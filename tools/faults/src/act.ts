@@ -90,16 +90,21 @@ async function runAll(
   };
   const outcomes: Outcome[] = [];
   const skipped: string[] = [];
+  const skip = (what: string, why: string): void => {
+    skipped.push(`SKIPPED ${what}: ${why}`);
+    say(`  SKIPPED ${what}: ${why}`);
+  };
   let played = 0;
   for (const fault of faults) {
     say(fault.name);
     played += 1;
     const why = impediment(fault, system.servers);
     if (why !== undefined) {
-      skipped.push(`SKIPPED ${fault.name}: ${why}`);
-      say(`  SKIPPED: ${why}`);
+      skip(fault.name, why);
       continue;
     }
+    for (const app of fault.leavesOut?.(system) ?? [])
+      skip(`${fault.name} of ${app}`, 'of its instances there are fewer than two: see --scale');
     const outcome = await runRound(fault, stage).catch((error: Error) => unjudged(fault.name, error));
     say(
       `  ${isGood(outcome) ? 'good' : 'BAD'}: ${outcome.acked} messages, ${outcome.changed} changes, ${outcome.refused} refused`,

@@ -5,8 +5,8 @@ import type { Violation } from './observations';
 export interface PresenceView {
   userId: string;
   statuses: ReadonlyMap<string, PresenceStatus>;
-  /** Changes that it was told of since the strike. */
-  told: number;
+  /** Changes that it was told of since the strike, by whom they concern. */
+  told: ReadonlyMap<string, number>;
 }
 
 /** Who is there in truth, and how often each lost a connection since the strike. */
@@ -32,14 +32,16 @@ export function checkPresence(
 }
 
 /**
- * No storm: of each user a client is told at most twice (gone, back) for every lost connection, and twice more for the
- * disturbance itself.
+ * No storm: of each user a client is told at most twice (gone, back) for every connection that this user lost, and twice
+ * more for the disturbance itself.
  */
 export function checkStorm(views: PresenceView[], { reconnections }: PresenceTruth): Violation[] {
-  const bound = [...reconnections.values()].reduce((sum, times) => sum + 2 * (times + 1), 0);
-  return views.flatMap(({ userId, told }): Violation[] =>
-    told <= bound
-      ? []
-      : [{ kind: 'presence', conversationId: userId, detail: `was told ${told} changes, at most ${bound}` }],
+  return views.flatMap(({ userId, told }) =>
+    [...told].flatMap(([watched, times]): Violation[] => {
+      const bound = 2 * ((reconnections.get(watched) ?? 0) + 1);
+      if (times <= bound) return [];
+      const detail = `${userId} was told ${times} changes of ${watched}, at most ${bound}`;
+      return [{ kind: 'presence', conversationId: watched, detail }];
+    }),
   );
 }

@@ -67,13 +67,16 @@ describe('presence', () => {
       ['b', 0],
     ]),
   };
-  const view = (a: 'online' | 'offline', b: 'online' | 'offline', told = 0): PresenceView => ({
+  const view = (a: 'online' | 'offline', b: 'online' | 'offline', told = [0, 0]): PresenceView => ({
     userId: 'w',
     statuses: new Map([
       ['a', a],
       ['b', b],
     ]),
-    told,
+    told: new Map([
+      ['a', told[0] ?? 0],
+      ['b', told[1] ?? 0],
+    ]),
   });
 
   it('is right when it shows who is there and who is not', () => {
@@ -83,8 +86,9 @@ describe('presence', () => {
   });
 
   it('is told twice for each connection that was lost, and twice for the disturbance', () => {
-    expect(checkStorm([view('online', 'offline', 6)], truth)).toEqual([]);
-    expect(checkStorm([view('online', 'offline', 7)], truth)).toMatchObject([{ kind: 'presence' }]);
+    expect(checkStorm([view('online', 'offline', [4, 2])], truth)).toEqual([]);
+    expect(checkStorm([view('online', 'offline', [5, 0])], truth)).toMatchObject([{ kind: 'presence' }]);
+    expect(checkStorm([view('online', 'offline', [0, 3])], truth)).toMatchObject([{ conversationId: 'b' }]);
   });
 });
 

@@ -33,8 +33,8 @@ export class Person {
   private readonly connection: Connection;
   /** As presence has told it on the present connection. */
   readonly presence = new Map<string, PresenceStatus>();
-  /** Changes of presence told so far, over all connections. */
-  presenceTold = 0;
+  /** Changes of presence told so far, over all connections, by whom they concern. */
+  readonly presenceTold = new Map<string, number>();
   /** Connections so far. */
   connections = 0;
   /** Whose presence it watches. */
@@ -125,7 +125,7 @@ export class Person {
       for (const { userId, status } of (payload as ServerPayload<'presence:changed'>).items) {
         this.presence.set(userId, status);
         this.changed.add(userId);
-        this.presenceTold++;
+        this.presenceTold.set(userId, (this.presenceTold.get(userId) ?? 0) + 1);
       }
     } else if (name === 'account:changed') {
       this.replica.accountChanged();

@@ -1,5 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Instance, type MessageStore, redisOf, type Server, type ServerName } from '@parley/tool-local';
+import {
+  type AppName,
+  type Instance,
+  type MessageStore,
+  redisOf,
+  type Server,
+  type ServerName,
+} from '@parley/tool-local';
 import type { System } from '@parley/tool-load';
 import { joining, rolling, upgraded } from './instances';
 import { outage, standstill } from './outage';
@@ -43,6 +50,8 @@ export interface Fault {
   /** It strikes members of a replica set, which not every MongoDB has. */
   needsMembers?: boolean;
   demands?: Demands;
+  /** Apps of which there are too few instances here to strike them; the others are struck. */
+  leavesOut?(system: System): readonly AppName[];
   /**
    * Breaks it and ends the disturbance; what comes after must happen by itself. May answer how long, at most, it took
    * until everything was shared evenly anew, in milliseconds.

@@ -13,12 +13,12 @@ const POLL_MS = 100;
  * that there is somebody to be missed even where everybody else reconnects at once.
  */
 export class PresenceWatcher {
-  private readonly toldBefore: Map<Person, number>;
+  private readonly toldBefore: Map<Person, ReadonlyMap<string, number>>;
   private readonly connectionsBefore: Map<Person, number>;
 
   constructor(private readonly world: World) {
     const everybody = [...world.people, ...world.bystanders];
-    this.toldBefore = new Map(everybody.map((person) => [person, person.presenceTold]));
+    this.toldBefore = new Map(everybody.map((person) => [person, new Map(person.presenceTold)]));
     this.connectionsBefore = new Map(everybody.map((person) => [person, person.connections]));
     for (const person of world.bystanders) person.leave();
   }
@@ -38,8 +38,15 @@ export class PresenceWatcher {
       .map((person) => ({
         userId: person.userId,
         statuses: person.presence,
-        told: person.presenceTold - (this.toldBefore.get(person) ?? 0),
+        told: this.toldTo(person),
       }));
+  }
+
+  private toldTo(person: Person): Map<string, number> {
+    const before = this.toldBefore.get(person);
+    return new Map(
+      [...person.presenceTold].map(([userId, times]) => [userId, times - (before?.get(userId) ?? 0)]),
+    );
   }
 
   private truth(): PresenceTruth {
