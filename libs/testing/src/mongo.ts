@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { findMongo, type MongoKind, NO_MONGO, withMongo } from '@parley/tool-local';
+import { findMongo, type MongoKind, NO_MONGO, otherDatabase, withMongo } from '@parley/tool-local';
 import { MONGO_FILES } from './mongo.files';
 import { freshName } from './names';
 import { testServers } from './servers';
@@ -47,11 +47,7 @@ export function itOnMongo(name: string, body: () => Promise<void>): void {
 /** A MongoDB database of one's own, empty. For suites inside `describeMongo`. */
 export async function testMongo(): Promise<TestMongo> {
   const { url: shared, kind } = await server();
-  // Not by URL, which knows no list of hosts. Users are not of this database, so the address must say of which.
-  const [, before = shared, database = '', query = ''] =
-    /^(\w+(?:\+srv)?:\/\/[^/]+)\/([^?]*)\??(.*)$/.exec(shared) ?? [];
-  const authentication = /auth(Source|Mechanism)=/.test(query) ? '' : `&authSource=${database || 'admin'}`;
-  const url = `${before}/${freshName()}?${query}${authentication}`;
+  const url = otherDatabase(shared, freshName());
   made.push(url);
   return { url, kind };
 }

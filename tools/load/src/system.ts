@@ -4,8 +4,6 @@ import { join, resolve } from 'node:path';
 import {
   type AppName,
   certificatePaths,
-  type GivenServers,
-  givenServers,
   hold,
   type Instance,
   letGo,
@@ -16,6 +14,7 @@ import {
   type StackOptions,
   startStack,
 } from '@parley/tool-local';
+import { dropGivenMongo, givenMongo } from './given-mongo';
 
 const WORKSPACE = resolve(__dirname, '../../..');
 /** Where the launcher has made them, and had Node trust their authority: see `trustOwnAuthority`. */
@@ -83,7 +82,12 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   chmodSync(dir, 0o755);
   // It holds gigabytes at times: it goes, too, when this process is killed.
   hold(dir, options, { removes: options.isTemporary });
-  const clean = (): void => {
+  const given = options.store === 'mongodb' ? givenMongo(process.env, options.name) : {};
+  const clean = async (): Promise<void> => {
+    if (options.isTemporary)
+      await dropGivenMongo(given).catch((error: Error) =>
+        options.say(`The database of this run stays in the MongoDB of MONGODB_URL: ${error.message}`),
+      );
     letGo(options);
     if (options.isTemporary) rmSync(dir, { recursive: true, force: true });
     else options.say(`Data and logs are in ${dir}`);
@@ -104,18 +108,18 @@ export async function startSystem(options: SystemOptions): Promise<System> {
         onProgress: options.say,
         ...(options.store ? { store: options.store } : {}),
         ...(options.mongoMembers ? { mongoMembers: options.mongoMembers } : {}),
-        given: mongoOnly(process.env),
+        given,
       },
       gateway: { env: WIDE_LIMITS.gateway },
       onStep: options.say,
     });
     const stop = async (): Promise<void> => {
       await stack.stop();
-      clean();
+      await clean();
     };
     return { ...stack, dir, stop };
   } catch (error) {
-    clean();
+    await clean();
     throw error;
   }
 }
@@ -130,22 +134,6 @@ function requireTrust(): void {
 /** Every process that serves: apps, gateways, and the load balancer where there is one. */
 export function instancesOf({ apps, gateways, loadBalancer }: Stack): Instance[] {
   return [...apps.instances, ...gateways, ...(loadBalancer ? [loadBalancer] : [])];
-}
-
-/** What runs already is left alone, but for a MongoDB, which cannot be started everywhere. */
-function mongoOnly(env: NodeJS.ProcessEnv): GivenServers {
-  const { mongodbUrl, tls } = givenServers(env);
-  if (mongodbUrl === undefined) return {};
-  if (!tls) return { mongodbUrl };
-  // For it alone: the other servers are ours, and so is their authority.
-  const files = Object.entries(tls.environment).map(([name, file]) => [
-    name.replace(/^TLS_/, 'MONGODB_'),
-    file,
-  ]);
-  return {
-    mongodbUrl,
-    tls: { paths: tls.paths, environment: Object.fromEntries(files) as Record<string, string> },
-  };
 }
 
 /** How the system was started, as reports begin. */

@@ -23,6 +23,7 @@ export { brokerOf, databaseOf, redisOf } from './servers/clients';
 export { requireBinaries, requireProgram } from './servers/install';
 export { type GivenServers, givenServers } from './servers/given';
 export { findMongo, type MongoSource, NO_MONGO } from './servers/mongodb/source';
+export { otherDatabase } from './servers/mongodb/address';
 export { kindOfMongo, type MongoKind, withMongo } from './servers/mongodb/probe';
 export { mongoServer, prepareMongo } from './servers/mongodb/start';
 export { type RedisPlan, redisServer } from './servers/redis';
