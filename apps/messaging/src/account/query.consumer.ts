@@ -36,6 +36,10 @@ export class QueryConsumer {
     return { memberOf: await this.joins.membership(data.userId, data.conversationIds) };
   }
 
+  /**
+   * No row that the projection does not reflect yet, though the log may have it: a node that had applied one would count it
+   * as reflected by the memberships that it reads for its sockets afterwards.
+   */
   @MessagePattern('messaging.replay')
   async replay(@Payload() data: QueryData<'messaging.replay'>): Promise<QueryReply<'messaging.replay'>> {
     const { partition, after } = data;
@@ -44,9 +48,11 @@ export class QueryConsumer {
       this.store.positions([partition]),
       limit > 0 ? this.store.read(partition, after, limit) : [],
     ]);
-    const rows = stored.map(({ event }) => JSON.parse(event) as LogEvent);
-    const last = rows[rows.length - 1]?.position ?? 0;
-    return { epoch: this.deployment.epoch, head: Math.max(last, positions.get(partition) ?? 0), rows };
+    const head = positions.get(partition) ?? 0;
+    const rows = stored
+      .filter(({ position }) => position <= head)
+      .map(({ event }) => JSON.parse(event) as LogEvent);
+    return { epoch: this.deployment.epoch, head, rows };
   }
 
   @MessagePattern('messaging.epoch')
