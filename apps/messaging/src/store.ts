@@ -24,6 +24,7 @@ import { MongoLogStore } from './log/log.store.mongo';
 import { PostgresLogStore } from './log/log.store.postgres';
 import { ProjectionStore } from './log/projection.store';
 import { log } from './migrations/mongo/1764100000000-log';
+import { logChunks } from './migrations/mongo/1764200000000-log-chunks';
 
 /** What the log's store needs of a module; this file is the one place that knows which it is. */
 export function logStore(
@@ -69,7 +70,7 @@ export function mongoSettings(config: StoreConfig): MongoSettings {
     url: config.MONGODB_URL!,
     tls: clientTls('MONGODB', config),
     app: 'messaging',
-    migrations: [log],
+    migrations: [log, logChunks],
     poolMax: config.MONGODB_POOL_MAX,
   };
 }

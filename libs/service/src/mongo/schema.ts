@@ -15,6 +15,8 @@ export interface CollectionPlan {
 }
 
 const namespaceExists = 48;
+/** What a `mongos` says, without a code, of a split that is there. */
+const isSplit = /is a boundary key of existing chunk/;
 
 /** What migrations do to a database. Every step may be repeated. */
 export class MongoSchema {
@@ -37,6 +39,18 @@ export class MongoSchema {
     if (shardKey && this.sharded) await this.shard(name, shardKey);
   }
 
+  /** On a sharded cluster the collection's chunks end at these values of its shard key, so that they can lie apart. */
+  async splitAt(name: string, keys: mongo.Document[]): Promise<void> {
+    if (!this.sharded) return;
+    for (const middle of keys) {
+      try {
+        await this.admin.command({ split: this.namespaceOf(name), middle });
+      } catch (error) {
+        if (!isSplit.test(String((error as { message?: unknown }).message))) throw error;
+      }
+    }
+  }
+
   private async create(name: string): Promise<void> {
     try {
       await this.db.createCollection(name);
@@ -55,9 +69,16 @@ export class MongoSchema {
   }
 
   private async shard(name: string, key: Record<string, 1 | 'hashed'>): Promise<void> {
-    const admin = this.db.client.db('admin');
-    await admin.command({ enableSharding: this.db.databaseName });
-    await admin.command({ shardCollection: `${this.db.databaseName}.${name}`, key });
+    await this.admin.command({ enableSharding: this.db.databaseName });
+    await this.admin.command({ shardCollection: this.namespaceOf(name), key });
+  }
+
+  private get admin(): mongo.Db {
+    return this.db.client.db('admin');
+  }
+
+  private namespaceOf(name: string): string {
+    return `${this.db.databaseName}.${name}`;
   }
 }
 
