@@ -27,9 +27,12 @@ const messageAway =
 const mongoAway =
   /^Mongo(ose)?(Network|NetworkTimeout|ServerSelection|WaitQueueTimeout|NotConnected|TopologyClosed|ClientClosed|PoolClear(ed)?(OnNetwork)?|PoolClosed(Error)?|OperationTimeout)Error$/;
 
-/** Codes of MongoDB that mean: not now. No primary, stepping down, timeouts, a majority that did not answer, lost races. */
+/**
+ * Codes of MongoDB that mean: not now. No primary, also of a shard, stepping down, timeouts, a majority that did not answer,
+ * lost races.
+ */
 const mongoCodesAway = new Set([
-  6, 7, 50, 64, 79, 89, 91, 100, 112, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436,
+  6, 7, 50, 64, 79, 89, 91, 100, 112, 133, 189, 202, 262, 9001, 10107, 11600, 11602, 13435, 13436,
 ]);
 
 /** Whether the failure means that a backing service is away or too slow, rather than that we are wrong. */

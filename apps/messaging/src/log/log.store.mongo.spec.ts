@@ -7,8 +7,8 @@ import { Writer } from '../testing/log-writer';
 import { openMongoLog } from '../store';
 import { toDocument } from './log.document';
 import { refuseProjectedLog, renewEpoch } from './log.origin';
-import type { LogRow } from './log.store';
-import { LogBroken } from './log.store';
+import type { LogRow, LogStore } from './log.store';
+import { LogBroken, PositionTaken } from './log.store';
 import { ProjectionStore } from './projection.store';
 
 describeMongo('the log in MongoDB and its projection in PostgreSQL', () => {
@@ -30,6 +30,9 @@ describeMongo('the log in MongoDB and its projection in PostgreSQL', () => {
     await log.store.append([writer.created(), sent].map((row, i) => ({ ...row, position: i + 1 })));
     const plans: [string, unknown][] = [];
     for (const { filter, ...options } of await queriesOf(log, config)) {
+      // The shard key; a cluster would ask all of its shards otherwise.
+      for (const part of (filter['$or'] as mongo.Document[] | undefined) ?? [filter])
+        expect(part).toHaveProperty('partition', 1);
       // A mongos explains nothing that asks for a majority.
       const plan = await rows.find(filter, { ...options, readConcern: { level: 'local' } }).explain();
       plans.push([JSON.stringify(filter), indexOf(plan, kind)]);
@@ -98,6 +101,29 @@ describeMongo('the log in MongoDB and its projection in PostgreSQL', () => {
     expect((await log.store.conversations([writer.state.id])).get(writer.state.id)).toEqual(writer.state);
   });
 
+  it('reads back from a majority what stands before a refused row', async () => {
+    const [good, bad] = [new Writer(9), new Writer(10)];
+    await log.store.append([good.created(), bad.created(), bad.sent('there')]);
+    const [a, b] = [good.sent('a'), good.sent('b')];
+    await watched(log, config, async (store, asked) => {
+      const shortfalls = await store.append([a, b, { ...bad.sent('late'), position: 2 }]);
+      expect(shortfalls).toEqual(
+        new Map([[10, { stored: 0, reason: expect.any(PositionTaken) as unknown }]]),
+      );
+      const { partition, position, event } = b;
+      expect(asked[0]).toMatchObject({
+        filter: { partition, position, event },
+        readConcern: { level: 'linearizable' },
+      });
+    });
+    expect(await log.store.positions([9, 10])).toEqual(
+      new Map([
+        [9, 3],
+        [10, 2],
+      ]),
+    );
+  });
+
   it('stops a partition whose log has lost rows, and that one alone', async () => {
     const [whole, cut] = [new Writer(6), new Writer(7)];
     await log.store.append([whole.created(), cut.created(), cut.sent('a'), cut.sent('b')]);
@@ -135,18 +161,11 @@ describeMongo('the log in MongoDB and its projection in PostgreSQL', () => {
 });
 
 type Query = { filter: mongo.Document; sort?: mongo.Sort; limit?: number };
+type Asked = Query & { readConcern?: mongo.ReadConcernLike };
 
-/** Every kind of find that the store sends, as the driver tells of it. */
+/** Every kind of find that the store sends. */
 async function queriesOf(log: MongoTestLog, config: LogConfig): Promise<Query[]> {
-  const connection = await createConnection(config.MONGODB_URL, { monitorCommands: true }).asPromise();
-  try {
-    const store = await openMongoLog(log.source, connection);
-    const found: Query[] = [];
-    connection.getClient().on('commandStarted', ({ commandName, command }) => {
-      const { find, filter, sort, limit } = command as Query & { find?: string };
-      if (commandName !== 'find' || find !== 'messaging_log') return;
-      found.push({ filter, ...(sort && { sort }), ...(limit !== undefined && { limit }) });
-    });
+  return watched(log, config, async (store, asked) => {
     const [row] = await store.read(1, 1, 1);
     const { conversationId, message } = JSON.parse(row!.event) as {
       conversationId: string;
@@ -156,7 +175,28 @@ async function queriesOf(log: MongoTestLog, config: LogConfig): Promise<Query[]>
     await store.readAt([{ partition: 1, position: 2 }]);
     await store.messages([{ conversationId, messageId: message.id }]);
     await store.messageIdOf(conversationId, message.id, 'a');
-    return found;
+    return asked.map(({ filter, sort, limit }) => ({
+      filter,
+      ...(sort && { sort }),
+      ...(limit !== undefined && { limit }),
+    }));
+  });
+}
+
+/** Works with a store of its own, whose finds are there as the driver tells of them. */
+async function watched<T>(
+  log: MongoTestLog,
+  config: LogConfig,
+  work: (store: LogStore, asked: Asked[]) => Promise<T>,
+): Promise<T> {
+  const connection = await createConnection(config.MONGODB_URL, { monitorCommands: true }).asPromise();
+  try {
+    const store = await openMongoLog(log.source, connection);
+    const asked: Asked[] = [];
+    connection.getClient().on('commandStarted', ({ commandName, command }) => {
+      if (commandName === 'find' && command['find'] === 'messaging_log') asked.push(command as Asked);
+    });
+    return await work(store, asked);
   } finally {
     await connection.close();
   }

@@ -2,6 +2,8 @@ import { partitionOf } from '@parley/contracts';
 import type { LogEvent } from '@parley/contracts';
 import type { Connection, Model, mongo } from 'mongoose';
 import type { ConversationState, MessageState } from '../conversation/conversation.state';
+import type { InsertReply, RowError } from './insert.reply';
+import { refusedRow } from './insert.reply';
 import type { LogDocument } from './log.document';
 import { LOG_COLLECTION, logModel, toDocument, toRow } from './log.document';
 import { AppendRefused, ClientIdTaken, LogBroken, LogStore, PositionTaken } from './log.store';
@@ -15,23 +17,12 @@ const TIMEOUT_MS = 900;
 const COMMAND_CHARACTERS = 4_000_000;
 const CATCH_UP_ROWS = 200;
 
-/** An insert's answer. MongoDB says which unique index a row met; FerretDB does not. */
-interface InsertReply {
-  writeErrors?: { index: number; code: number; errmsg: string; keyPattern?: Record<string, number> }[];
-  writeConcernError?: { code: number; errmsg: string };
-}
-
 /** In what MongoDB and FerretDB differ. */
 export interface ServerTraits {
   /** How many rows it inserts in order with one command. */
   rowsOrdered: number;
   /** Whether it looks for one of several conditions by an index; where not, they are asked for one by one. */
   findsAlternatives: boolean;
-}
-
-interface Refused {
-  index: number;
-  error: NonNullable<InsertReply['writeErrors']>[number];
 }
 
 /**
@@ -94,21 +85,41 @@ export class MongoLogStore extends LogStore {
   }
 
   /** The bare command: it answers with the index of the refused row, and makes no object per row as the driver's bulk does. */
-  private async insertOrdered(rows: LogRow[]): Promise<Refused | undefined> {
+  private async insertOrdered(rows: LogRow[]): Promise<RowError | undefined> {
     const reply = (await this.database.command({
       insert: LOG_COLLECTION,
       documents: rows.map(toDocument),
       ordered: true,
       writeConcern: { w: 'majority', j: true, wtimeout: TIMEOUT_MS },
     })) as InsertReply;
-    // Written here, but a majority has not said so: it may stay or go.
-    if (reply.writeConcernError) throw new Error(`not acknowledged: ${reply.writeConcernError.errmsg}`);
-    const error = reply.writeErrors?.[0];
-    return error && { index: error.index, error };
+    const refused = refusedRow(reply);
+    if (refused && refused.index > 0) await this.requireKept(rows.slice(0, refused.index));
+    return refused;
   }
 
-  /** Why a row was refused. An error that is neither of the two leaves the outcome unknown. */
-  private async reasonOf(row: LogRow, { error }: Refused): Promise<Error> {
+  /**
+   * Whether a majority has what stands before a refused row. A mongos does not say of an ordered insert that was refused a
+   * row whether the rest was acknowledged, so its rows are read back: a linearizable read waits for a majority to have what
+   * it found, and all before that on its shard. Each partition lies on one. This is rare.
+   *
+   * @throws Error when a row is gone, or nobody says whether it stays
+   */
+  private async requireKept(rows: LogRow[]): Promise<void> {
+    const last = new Map(rows.map((row) => [row.partition, row]));
+    await Promise.all(
+      [...last.values()].map(async ({ partition, position, event }) => {
+        const kept = await this.model
+          .findOne({ partition, position, event }, { _id: 0, position: 1 })
+          .readConcern('linearizable')
+          .maxTimeMS(TIMEOUT_MS)
+          .lean();
+        if (!kept) throw new Error(`not kept: the row at ${partition}/${position}`);
+      }),
+    );
+  }
+
+  /** Why a row was refused. */
+  private async reasonOf(row: LogRow, error: RowError): Promise<Error> {
     if (error.code !== DUPLICATE_KEY) return new AppendRefused(error.errmsg);
     const { partition, position, conversationId, senderId, clientMessageId } = row;
     const met = error.keyPattern
