@@ -1,5 +1,5 @@
-// The arrows between apps, servers and the collector of traces: what settings and addresses speak of is what the network
-// allows, at the same ports, encrypted where the overlay demands it, and under names that the certificates hold.
+// The arrows between Kong, apps, migrations, servers and the collector of traces: what settings and addresses speak of is what
+// the network allows, at the same ports, encrypted where the overlay demands it, and under names that the certificates hold.
 
 /** Where an app finds its servers. An overlay that makes the addresses says the port itself. */
 const SERVERS = {
@@ -10,24 +10,116 @@ const SERVERS = {
 };
 const ENCRYPTED = /^rediss:|^amqps:|[?&]sslmode=verify-full\b|[?&]tls=true\b/;
 const NAME = 'app.kubernetes.io/name';
+const NAMESPACE = 'kubernetes.io/metadata.name';
+const USES = 'parley/uses-';
+const PORT = 3000;
+/** Where names are asked for. */
+const NAMES = ['kube-system/*:53/UDP', 'kube-system/*:53/TCP'];
 
-/** In from Kong and monitoring, out to names and to what the configuration speaks of; nothing else. */
-export function appArrows({ ingress, egress }, config, objects) {
-  const wanted = Object.entries(SERVERS)
-    .filter(([setting]) => config[setting])
-    .map(([, one]) => `${one.server}:${portOf(one, objects)}`);
+/** Of an app: in from Kong and monitoring, out to names and to what the configuration speaks of; nothing else. */
+export function appArrows(labels, config, objects) {
+  const servers = Object.keys(SERVERS).filter((setting) => config[setting]);
   const collector = config.OTEL_EXPORTER_OTLP_ENDPOINT && new URL(config.OTEL_EXPORTER_OTLP_ENDPOINT);
-  if (collector) {
-    const [service, namespace] = collector.hostname.split('.');
-    wanted.push(`${service}/${namespace}:${collector.port}`);
-  }
-  const out = ['kube-system:53', 'kube-system:53', ...wanted].sort().join(' ');
-  return [
-    ...(text(ingress, 'from') === 'kong:3000 monitoring:3000'
-      ? []
-      : ['lets in others than Kong and monitoring']),
-    ...(text(egress, 'to') === out ? [] : [`may reach ${text(egress, 'to')} but needs ${out}`]),
+  const [service, namespace] = collector ? collector.hostname.split('.') : [];
+  return arrows(labels, objects, {
+    servers,
+    ingress: [`kong:${PORT}/TCP`, `monitoring/*:${PORT}/TCP`],
+    egress: collector ? [`${namespace}/${service}:${collector.port}/TCP`] : [],
+  });
+}
+
+/** Of a migration: in from nobody, out to the servers whose addresses it is given. */
+export function migrationArrows(labels, environment, objects) {
+  const servers = Object.keys(SERVERS).filter((setting) => environment[`${setting}_FILE`]);
+  return arrows(labels, objects, { servers, ingress: [], egress: [] });
+}
+
+/** Of Kong: in from everybody where it listens for clients and from monitoring to its state, out to Redis and the apps. */
+export function kongArrows(objects) {
+  const { metadata, spec } = objects.find((one) => one.kind === 'Deployment' && one.metadata.name === 'kong')
+    .spec.template;
+  const [environment, rendered] = [spec.containers[0], spec.initContainers[0]].map(({ env }) =>
+    Object.fromEntries(env.map(({ name, value }) => [name, value])),
+  );
+  const portsOf = (listeners) => [...listeners.matchAll(/:(\d+)/g)].map(([, port]) => port);
+  const targets = Object.entries(rendered).filter(([name]) => name.endsWith('_TARGETS'));
+  return arrows(metadata.labels, objects, {
+    servers: ['REDIS_URL'],
+    ingress: [
+      ...portsOf(environment.KONG_PROXY_LISTEN).map((port) => `everybody:${port}/TCP`),
+      ...portsOf(environment.KONG_STATUS_LISTEN).map((port) => `monitoring/*:${port}/TCP`),
+    ],
+    egress: targets.map(([, target]) => `${target}/TCP`),
+  });
+}
+
+/** Compares what all policies together let pods with these `labels` do, to what they are to do. */
+function arrows(labels, objects, { servers, ingress, egress }) {
+  const used = servers.map((setting) => SERVERS[setting]);
+  const policies = objects.filter(({ kind, spec }) => kind === 'NetworkPolicy' && selects(spec, labels));
+  const isOutside = ({ server }) =>
+    !objects.some(({ kind, metadata }) => kind === 'NetworkPolicy' && metadata.name === server);
+  const out = [
+    ...NAMES,
+    ...egress,
+    ...used.map((one) => `${one.server}:${portOf(one, objects)}/TCP`),
+    ...used.filter(isOutside).map((one) => `network:${portOf(one, objects)}/TCP`),
   ];
+  const marks = Object.keys(labels).filter((label) => label.startsWith(USES));
+  return [
+    ...differences(ways(policies, 'Ingress'), ingress, (way) => `is reached by ${way}`),
+    ...differences(ways(policies, 'Egress'), out, (way) => `reaches ${way}`),
+    ...differences(
+      marks,
+      used.map(({ server }) => `${USES}${server}`),
+      (label) => `has the label ${label}`,
+    ),
+  ];
+}
+
+function differences(given, wanted, tell) {
+  return [
+    ...given.filter((one) => !wanted.includes(one)).map((one) => `${tell(one)}, for which there is no arrow`),
+    ...wanted
+      .filter((one) => !given.includes(one))
+      .map((one) => `there is an arrow, but not so that it ${tell(one)}`),
+  ];
+}
+
+/** What a selector asks beside labels counts as met: rather one policy too many is compared. */
+function selects({ podSelector }, labels) {
+  return Object.entries(podSelector.matchLabels ?? {}).every(([name, value]) => labels[name] === value);
+}
+
+/** `who:port/protocol` for all that is allowed in one direction, and `everybody` where nothing limits it. */
+function ways(policies, direction) {
+  const limiting = policies.filter(({ spec }) => spec.policyTypes.includes(direction));
+  if (limiting.length === 0) return ['everybody:*'];
+  const side = direction === 'Ingress' ? 'from' : 'to';
+  return limiting.flatMap(({ spec }) =>
+    (spec[direction.toLowerCase()] ?? []).flatMap((rule) => {
+      const peers = rule[side]?.length ? rule[side].map(peerText) : ['everybody'];
+      const ports = rule.ports?.length ? rule.ports.map(portText) : ['*'];
+      return peers.flatMap((peer) => ports.map((port) => `${peer}:${port}`));
+    }),
+  );
+}
+
+function peerText({ namespaceSelector, podSelector, ipBlock }) {
+  if (ipBlock) return /^(0\.0\.0\.0|::)\/0$/.test(ipBlock.cidr) ? 'everybody' : 'network';
+  const pod = podSelector ? nameIn(podSelector, NAME) : '*';
+  return namespaceSelector ? `${nameIn(namespaceSelector, NAMESPACE)}/${pod}` : pod;
+}
+
+/** What is selected otherwise than by its name alone is told as it stands there. */
+function nameIn(selector, label) {
+  const { matchLabels = {} } = selector;
+  const isName = Object.keys(selector).length === 1 && Object.keys(matchLabels).join() === label;
+  return isName ? matchLabels[label] : JSON.stringify(selector);
+}
+
+function portText({ port, endPort, protocol = 'TCP' }) {
+  return `${port ?? '*'}${endPort ? `-${endPort}` : ''}/${protocol}`;
 }
 
 /** Every policy names a server with the port at which it is asked: of its users, and its own. */
@@ -36,7 +128,7 @@ export function serverArrows(objects) {
     .filter(({ kind }) => kind === 'NetworkPolicy')
     .flatMap(({ metadata, spec }) =>
       Object.values(SERVERS).flatMap((one) => {
-        const uses = `parley/uses-${one.server}`;
+        const uses = `${USES}${one.server}`;
         const rules = [
           ...(spec.ingress ?? []).filter((rule) => labelled(rule.from, uses)),
           ...(spec.egress ?? []).filter(
@@ -47,7 +139,7 @@ export function serverArrows(objects) {
         ];
         const port = portOf(one, objects);
         return rules
-          .flatMap((rule) => rule.ports)
+          .flatMap((rule) => rule.ports ?? [{ port: 'any port' }])
           .filter((given) => given.port !== port)
           .map((given) => `NetworkPolicy ${metadata.name}: ${one.server} is at ${port}, not ${given.port}`);
       }),
@@ -93,16 +185,4 @@ function labelled(peers, label, value) {
     const given = podSelector?.matchLabels?.[label];
     return value ? given === value : given !== undefined;
   });
-}
-
-function text(rules, side) {
-  return rules
-    .flatMap((rule) =>
-      rule[side].flatMap((peer) => {
-        const labels = { ...peer.podSelector?.matchLabels, ...peer.namespaceSelector?.matchLabels };
-        return rule.ports.map(({ port }) => `${Object.values(labels).join('/')}:${port}`);
-      }),
-    )
-    .sort()
-    .join(' ');
 }

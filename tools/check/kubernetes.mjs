@@ -8,9 +8,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { APPS, APPS_WITH_TABLES } from './apps.mjs';
-import { appArrows, encryption, serverArrows } from './arrows.mjs';
+import { appArrows, encryption, kongArrows, migrationArrows, serverArrows } from './arrows.mjs';
 import { checkCustomResources, isCustom } from './custom-resources.mjs';
 import { exposedMetrics } from './metrics.mjs';
+import { unnoticed } from './mutations.mjs';
 import { checkEnvironment } from './settings.mjs';
 import { typeErrors } from './types.mjs';
 import { workspace } from '../local/prepare.mjs';
@@ -84,10 +85,18 @@ function checkAll(folder) {
   for (const app of APPS.filter((app) => !bases.includes(app))) findings.push(`base: there is no ${app}`);
   schema([...alone, ...overlays]);
   for (const { where, objects } of overlays) {
-    for (const app of APPS) checkApp(where, objects, app);
+    const configs = new Map(APPS.map((app) => [app, checkApp(where, objects, app)]));
     for (const object of objects) checkPods(where, object);
     secretsGiven(where, objects);
-    for (const text of [...serverArrows(objects), ...encryption(objects)]) findings.push(`${where}: ${text}`);
+    if ([...configs.values()].includes(undefined)) continue;
+    const compared = (changed) => allArrows(changed, configs);
+    const arrows = compared(objects);
+    for (const text of [
+      ...arrows,
+      ...(arrows.length > 0 ? [] : unnoticed(objects, compared)),
+      ...encryption(objects),
+    ])
+      findings.push(`${where}: ${text}`);
   }
 }
 
@@ -129,6 +138,24 @@ function schema(builds) {
   for (const what of custom.skipped) console.log(`SKIPPED: no schema for the custom resources of ${what}.`);
 }
 
+/** Of the apps, their migrations, Kong and the servers. */
+function allArrows(objects, configs) {
+  const podOf = (kind, name) =>
+    objects.find((one) => one.kind === kind && one.metadata.name === name)?.spec.template;
+  const found = [...configs].flatMap(([app, config]) => {
+    const job = podOf('Job', `${app}-migration`);
+    const told = (name, texts) => texts.map((text) => `${name} ${text}`);
+    return [
+      ...told(app, appArrows(podOf('Deployment', app).metadata.labels, config, objects)),
+      ...(job
+        ? told(`${app}-migration`, migrationArrows(job.metadata.labels, environmentOf(job.spec), objects))
+        : []),
+    ];
+  });
+  return [...found, ...kongArrows(objects).map((text) => `kong ${text}`), ...serverArrows(objects)];
+}
+
+/** Returns the app's configuration, if it has one. */
 function checkApp(where, objects, app) {
   const of = (kind, name = app) => objects.find((one) => one.kind === kind && one.metadata.name === name);
   const complain = (text) => findings.push(`${where}: ${app}: ${text}`);
@@ -139,7 +166,7 @@ function checkApp(where, objects, app) {
     'HorizontalPodAutoscaler',
     'NetworkPolicy',
   ])
-    if (!of(kind)) return complain(`has no ${kind}`);
+    if (!of(kind)) return void complain(`has no ${kind}`);
   if (APPS_WITH_TABLES.includes(app) !== Boolean(of('Job', `${app}-migration`)))
     complain('a migration is missing or too many');
   const { spec } = of('Deployment').spec.template;
@@ -150,22 +177,22 @@ function checkApp(where, objects, app) {
   );
   const { findings: wrong, config } = checkEnvironment(app, { ...settings, ...own });
   for (const text of wrong) complain(text);
-  if (!config) return;
+  if (!config) return undefined;
   if (spec.terminationGracePeriodSeconds * 1000 <= config.DRAIN_TIMEOUT_MS + config.DRAIN_GRACE_MS)
     complain('terminationGracePeriodSeconds is not longer than draining may take');
   for (const probe of ['startupProbe', 'livenessProbe', 'readinessProbe'])
     if (!container[probe]) complain(`has no ${probe}`);
   mounts(spec, { ...settings, ...own }).forEach(complain);
-  appArrows(of('NetworkPolicy').spec, config, objects).forEach(complain);
   const job = of('Job', `${app}-migration`);
   if (job) migration(job.spec.template.spec, settings).forEach(complain);
   for (const { pods } of of('HorizontalPodAutoscaler').spec.metrics)
     if (pods) checkScaling(pods.metric.name).forEach(complain);
+  return config;
 }
 
 /** It reaches the databases that its app does, in the same way, and is given no more. */
 function migration(spec, settings) {
-  const env = Object.fromEntries(spec.containers[0].env.map(({ name, value }) => [name, value]));
+  const env = environmentOf(spec);
   return [
     ...SAME_IN_MIGRATION.filter((name) => env[name] !== settings[name]).map(
       (name) => `the migration's ${name} is ${env[name]}, the app's ${settings[name]}`,
@@ -175,6 +202,10 @@ function migration(spec, settings) {
       .map((name) => `the migration does not read ${name}`),
     ...mounts(spec, env).map((text) => `migration: ${text}`),
   ];
+}
+
+function environmentOf(spec) {
+  return Object.fromEntries(spec.containers[0].env.map(({ name, value }) => [name, value]));
 }
 
 /** What it scales on is exposed by an app and served by the adapter. */
