@@ -10,6 +10,7 @@ import { parseAllDocuments } from 'yaml';
 import { APPS, APPS_WITH_TABLES } from './apps.mjs';
 import { appArrows, encryption, kongArrows, migrationArrows, serverArrows } from './arrows.mjs';
 import { checkCustomResources, isCustom } from './custom-resources.mjs';
+import { gatewayDoor } from './door.mjs';
 import { exposedMetrics } from './metrics.mjs';
 import { unnoticed } from './mutations.mjs';
 import { checkEnvironment } from './settings.mjs';
@@ -95,6 +96,7 @@ function checkAll(folder) {
       ...arrows,
       ...(arrows.length > 0 ? [] : unnoticed(objects, compared)),
       ...encryption(objects),
+      ...gatewayDoor(objects),
     ])
       findings.push(`${where}: ${text}`);
   }
