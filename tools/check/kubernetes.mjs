@@ -97,6 +97,7 @@ function checkAll(folder) {
       ...(arrows.length > 0 ? [] : unnoticed(objects, compared)),
       ...encryption(objects),
       ...gatewayDoor(objects),
+      ...(where.startsWith('overlays/production') ? images(objects) : []),
     ])
       findings.push(`${where}: ${text}`);
   }
@@ -155,6 +156,21 @@ function allArrows(objects, configs) {
     ];
   });
   return [...found, ...kongArrows(objects).map((text) => `kong ${text}`), ...serverArrows(objects)];
+}
+
+/** They are called as the workflow calls those that it publishes. */
+function images(objects) {
+  const workflow = readFileSync(join(workspace, '.github/workflows/publish.yml'), 'utf8');
+  const name = /^ *images: (.*)$/m.exec(workflow)[1].replace('${{ github.repository }}', 'OWNER/parley');
+  const published = [...APPS, 'render'].map((app) => name.replace('${{ matrix.app }}', app));
+  const used = objects.flatMap(({ spec }) =>
+    [...(spec?.template?.spec?.initContainers ?? []), ...(spec?.template?.spec?.containers ?? [])].map(
+      ({ image }) => image.replace(/:[^:]*$/, ''),
+    ),
+  );
+  return [...new Set(used)]
+    .filter((image) => image.includes('parley/') && !published.includes(image))
+    .map((image) => `${image} is not what publish.yml publishes`);
 }
 
 /** Returns the app's configuration, if it has one. */
