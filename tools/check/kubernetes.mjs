@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { APPS, APPS_WITH_TABLES } from './apps.mjs';
 import { appArrows, encryption, kongArrows, migrationArrows, serverArrows } from './arrows.mjs';
+import { databaseConnections } from './connections.mjs';
 import { checkCustomResources, isCustom } from './custom-resources.mjs';
 import { gatewayDoor } from './door.mjs';
 import { exposedMetrics } from './metrics.mjs';
@@ -97,6 +98,7 @@ function checkAll(folder) {
       ...(arrows.length > 0 ? [] : unnoticed(objects, compared)),
       ...encryption(objects),
       ...gatewayDoor(objects),
+      ...databaseConnections(objects, configs),
       ...(where.startsWith('overlays/production') ? images(objects) : []),
     ])
       findings.push(`${where}: ${text}`);
