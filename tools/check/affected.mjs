@@ -13,7 +13,7 @@ const EVERYTHING =
   /^(docker\/(Dockerfile|prune\.mjs)|\.dockerignore|package(-lock)?\.json|\.swcrc|tsconfig\.base\.json)$/;
 /** Beside the projects, what no test reads: pages, and the workflows. All else is read by tests of several projects. */
 const NOT_TESTED = /^(\.github\/|docs\/(?!api\/)|[^/]+\.md$|\.prettier)/;
-/** These run the built apps, of which Nx sees nothing. */
+/** These run the built apps and the gateway's stand-in, of which Nx sees nothing. */
 const RUN_APPS = [
   'e2e',
   'tool-deployment',
@@ -53,7 +53,7 @@ function tested() {
   const inProjects = /^(apps|libs|tools)\/([^/]+)\//;
   if (changed.some((file) => file && !inProjects.test(file) && !NOT_TESTED.test(file))) return 'all';
   const names = new Set([...projects].map((name) => name.replace('@parley/', '')));
-  if (APPS.some((app) => names.has(app))) RUN_APPS.forEach((name) => names.add(name));
+  if ([...APPS, 'tool-gateway'].some((name) => names.has(name))) RUN_APPS.forEach((name) => names.add(name));
   return (
     [...names]
       .map((name) => name.replace(/^tool-/, ''))
