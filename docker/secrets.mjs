@@ -14,7 +14,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
 });
 /** Whose passwords are made. */
-const SERVERS = ['postgres', 'redis', 'rabbitmq', 'mongodb', 'mongodb.root', 'grafana'];
+const SERVERS = ['postgres', 'redis', 'rabbitmq', 'mongodb', 'mongodb.root', 'mongodb.exporter', 'grafana'];
 const renewed = values.renew.split(',').filter(Boolean);
 const unknown = renewed.filter((name) => !SERVERS.includes(name));
 if (unknown.length > 0) {

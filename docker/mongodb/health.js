@@ -1,10 +1,11 @@
 // The health check of the first member: makes the replica set, adds members that MEMBERS names and that are missing, one
-// at a time, and fails while there is no primary or a member does not answer.
+// at a time, and the exporter's user, and fails while there is no primary or a member does not answer.
 const fs = require('fs');
 
 const members = process.env.MEMBERS.split(' ').map((name) => `${name}:27017`);
 const password = fs.readFileSync('/run/secrets/mongodb_root_password', 'utf8').trim();
-db.getSiblingDB('admin').auth('root', password);
+const admin = db.getSiblingDB('admin');
+admin.auth('root', password);
 
 let status;
 try {
@@ -19,6 +20,17 @@ const missing = members.find((name) => !known.includes(name));
 const hello = db.hello();
 // Only the primary may add; any member may be it.
 if (missing && hello.isWritablePrimary) rs.add(missing);
+// Sees how the servers are, and no data of anybody. Not in users.js, which runs only where there is no data yet.
+const exporterFile = '/run/secrets/mongodb_exporter_password';
+if (hello.isWritablePrimary && fs.existsSync(exporterFile) && !admin.getUser('exporter'))
+  admin.createUser({
+    user: 'exporter',
+    pwd: fs.readFileSync(exporterFile, 'utf8').trim(),
+    roles: [
+      { role: 'clusterMonitor', db: 'admin' },
+      { role: 'read', db: 'local' },
+    ],
+  });
 const isWhole =
   !missing && status.members.every(({ stateStr }) => ['PRIMARY', 'SECONDARY'].includes(stateStr));
 quit(isWhole && hello.primary ? 0 : 1);

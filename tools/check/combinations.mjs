@@ -8,7 +8,7 @@ import { workspace } from '../local/prepare.mjs';
 
 const MONGO_TLS = '--tlsMode=requireTLS';
 /** Of the environment: an address of a server, without encryption. */
-const PLAIN = /sslmode=disable|^(redis|amqp):\/\//;
+const PLAIN = /sslmode=disable|tls=false|^(redis|amqp):\/\//;
 
 /** Findings about all combinations, and why there are none where Go is missing. */
 export function checkCombinations() {
