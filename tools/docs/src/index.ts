@@ -4,6 +4,8 @@ import { format, resolveConfig } from 'prettier';
 import { asyncApiDocument } from './asyncapi';
 import { openApiDocument } from './openapi';
 
+export { checkCommands } from './commands';
+
 const workspace = join(__dirname, '..', '..', '..');
 
 /** The generated documents, by their path in the workspace, as Prettier wants them. */
