@@ -1,10 +1,94 @@
 import { once } from 'node:events';
-import { controlKeys, envelopes, exchanges, queues } from '@parley/contracts';
+import { controlKeys, type EnvelopeKind, envelopes, exchanges, queues } from '@parley/contracts';
 import { freshVhost } from '@parley/testing';
+import { EnvelopeReader } from './envelope';
 import type { ReplyEnvelope } from './wire';
 import { Peer } from './testing/peer';
 
 const { written } = envelopes.requests;
+
+describe('what is nothing of its kind', () => {
+  const logger = { info() {}, warn() {}, error() {} };
+  const refused: string[] = [];
+  const reader = new EnvelopeReader({
+    logger,
+    onRefused: (kind, reason) => refused.push(`${kind} ${reason}`),
+  });
+  const judge = (kind: EnvelopeKind, body: unknown) =>
+    reader.open(kind, Buffer.from(JSON.stringify(body))).refusal;
+  afterEach(() => refused.splice(0));
+
+  const epoch = 'one';
+  const cases: [kind: EnvelopeKind, sound: unknown, malformed: unknown[]][] = [
+    [
+      'requests',
+      { requests: [[1, -1, 0, 'auth.users', {}]] },
+      [{ requests: {} }, { requests: [null] }, { requests: [{}] }],
+    ],
+    [
+      'replies',
+      {
+        replies: [
+          [1, 0, null],
+          [2, 1, { code: 'internal' }],
+          [3, 2],
+        ],
+      },
+      [{ replies: 1 }, { replies: [null] }, { replies: [[1, 1]] }, { replies: [[1, 1, 'text']] }],
+    ],
+    [
+      'events',
+      { epoch, partitions: [{ partition: 1, rows: [{ position: 1 }] }] },
+      [
+        { partitions: [] },
+        { epoch, partitions: {} },
+        { epoch, partitions: [null] },
+        { epoch, partitions: [{ rows: [] }] },
+        { epoch, partitions: [{ partition: 1 }] },
+        { epoch, partitions: [{ partition: 1, rows: [null] }] },
+        { epoch, partitions: [{ partition: 1, rows: [{ position: '1' }] }] },
+      ],
+    ],
+    [
+      'heads',
+      { epoch, heads: { 1: 7 } },
+      [{ heads: {} }, { epoch }, { epoch, heads: null }, { epoch, heads: { 1: '7' } }],
+    ],
+    ['digest', { epoch, versions: {} }, [{ versions: {} }, { epoch }, { epoch, versions: { a: null } }]],
+    [
+      'owner',
+      { instanceId: 'a', open: { 1: 1 }, closing: {} },
+      [
+        { open: {}, closing: {} },
+        { instanceId: 'a', open: {} },
+        { instanceId: 'a', closing: {}, open: { 1: 'one' } },
+      ],
+    ],
+    ['member', { service: 'auth', instanceId: 'a' }, [{ service: 'auth' }, { instanceId: 'a' }]],
+    ['users', { kind: 'of a later release' }, [{ kind: 7 }]],
+    ['accounts', { kind: 'of a later release' }, [{ kind: null }]],
+    ['connections', { v: 2, items: [null] }, [{ items: {} }]],
+    ['presence', [{ userId: 'a' }], [[null], { items: [7] }]],
+  ];
+
+  it.each(cases)('is refused as malformed: %s', (kind, sound, malformed) => {
+    expect(judge(kind, sound)).toBeUndefined();
+    expect(refused).toEqual([]);
+    const never = [{}, null, 7, 'text', { v: '1' }, ...malformed];
+    for (const body of never) expect([body, judge(kind, body)]).toEqual([body, 'malformed']);
+    expect(refused).toEqual(never.map(() => `${kind} malformed`));
+  });
+
+  it.each(cases.map(([kind]) => kind))('a list without entries is one of a list alone: %s', (kind) => {
+    const isList = kind === 'connections' || kind === 'presence';
+    expect(judge(kind, [])).toBe(isList ? undefined : 'malformed');
+  });
+
+  it('is not what has another version: that may have another shape', () => {
+    expect(judge('events', { v: 99 })).toBe('tooNew');
+    expect(judge('heads', { v: 0 })).toBe('outdated');
+  });
+});
 
 describe('envelopes of other versions', () => {
   let url: string;
@@ -98,6 +182,11 @@ describe('envelopes of other versions', () => {
     asker.broker.publish('', queues.queries('auth').name, 'nonsense', { replyTo: 'nobody' });
     asker.broker.publish(exchanges.control.name, controlKeys.owner, '[');
     asker.broker.publish('', queues.replies('auth', reader.instanceId).name, '7');
+    for (const body of ['{}', '[]', '{"requests":[null]}', `{"v":99,"requests":[null]}`])
+      asker.broker.publish('', queues.queries('auth').name, body, { replyTo: 'nobody' });
+    asker.broker.publish('', queues.replies('auth', reader.instanceId).name, '{"replies":[null]}');
+    for (const key of [controlKeys.owner, controlKeys.member('auth')])
+      asker.broker.publish(exchanges.control.name, key, '{}');
     expect(await asker.requester.query('auth.users', { ids: [] })).toEqual({ users: [] });
   });
 });

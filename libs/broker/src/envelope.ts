@@ -1,8 +1,9 @@
 import type { EnvelopeKind } from '@parley/contracts';
 import { readability, versionOf } from '@parley/contracts';
 import type { BrokerOptions } from './broker';
+import { hasShape } from './envelope.shape';
 
-/** What is wrong with an envelope; `malformed` is no JSON. */
+/** What is wrong with an envelope; `malformed` is no JSON, or nothing of that kind. */
 export type Refusal = 'outdated' | 'tooNew' | 'malformed';
 
 const SAY_AGAIN_MS = 60_000;
@@ -40,9 +41,11 @@ export class EnvelopeReader {
   judge(kind: EnvelopeKind, body: unknown): Refusal | undefined {
     const version = versionOf(body);
     const verdict = Number.isNaN(version) ? 'malformed' : readability(kind, version);
-    if (verdict === 'readable') return undefined;
-    this.refuse(kind, verdict, version);
-    return verdict;
+    // Another version may have another shape: which one it is comes first.
+    if (verdict === 'readable' && hasShape(kind, body)) return undefined;
+    const refusal = verdict === 'readable' ? 'malformed' : verdict;
+    this.refuse(kind, refusal, version);
+    return refusal;
   }
 
   /** What was refused lately, for the health of whoever depends on it. */

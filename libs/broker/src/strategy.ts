@@ -128,7 +128,8 @@ export class BrokerStrategy extends Server implements CustomTransportStrategy {
   private refuse(replyTo: string, { v, requests }: RequestEnvelope, service: ServiceName): void {
     if (!Array.isArray(requests)) return;
     const error = unavailable(`The ${service} service does not read requests of version ${v}.`).toBody();
-    for (const [id] of requests) this.replies.add(replyTo, [id, replyStatus.error, error]);
+    for (const entry of requests)
+      if (Array.isArray(entry)) this.replies.add(replyTo, [entry[0], replyStatus.error, error]);
   }
 
   private async carryOut(entry: RequestEntry, arrivedAt: number): Promise<ReplyEntry> {

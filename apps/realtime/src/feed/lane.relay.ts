@@ -32,9 +32,7 @@ export class LaneRelay {
       noAck: true,
     });
     cluster.on(ROWS, (body) => {
-      const envelope = body as EventEnvelope | null;
-      if (!Array.isArray(envelope?.partitions)) return;
-      if (!this.broker.envelopes.judge('events', envelope)) this.log.offer(envelope, false);
+      if (!this.broker.envelopes.judge('events', body)) this.log.offer(body as EventEnvelope, false);
     });
   }
 
