@@ -17,7 +17,12 @@ async function main(interrupted: AbortSignal): Promise<void> {
   }
   const formerWorkspace =
     options.from === undefined ? undefined : await buildOf(options.from, say, interrupted);
-  if (options.from !== undefined && formerWorkspace === undefined) return;
+  if (options.from !== undefined && formerWorkspace === undefined) {
+    // Who asked for it has not been shown anything.
+    say(`FAILED: nothing was tried, for there is no ${options.from} to run beside this build.`);
+    process.exitCode = 1;
+    return;
+  }
   say(`Seed ${options.seed}`);
   const strength = strengthOf(options, options.store === 'mongodb' && standsInForMongo());
   const acts = await playAll({

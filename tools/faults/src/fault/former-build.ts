@@ -20,8 +20,8 @@ export async function buildOf(
 ): Promise<string | undefined> {
   const commit = await commitOf(ref, interrupted);
   if (commit === undefined) {
-    say(`SKIPPED: ${ref} is no commit of this clone, so there is no former release to run beside this one.`);
-    say('         A whole clone has it: git fetch --unshallow --tags');
+    say(`${ref} is no commit of this clone, so there is no former release to run beside this one.`);
+    say('A whole clone has it: git fetch --unshallow --tags');
     return undefined;
   }
   const dir = join(WORKSPACE, '.local', 'builds', commit);

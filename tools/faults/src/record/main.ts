@@ -33,7 +33,10 @@ async function main(interrupted: AbortSignal): Promise<void> {
   if (values.as === undefined) throw new Error(USAGE);
   const say = (line: string): void => void process.stderr.write(`  ${line}\n`);
   const appsWorkspace = values.from === undefined ? WORKSPACE : await buildOf(values.from, say, interrupted);
-  if (appsWorkspace === undefined) return;
+  if (appsWorkspace === undefined) {
+    process.exitCode = 1;
+    return;
+  }
   const system = await startSystem({
     name: 'record',
     isTemporary: true,
