@@ -1,7 +1,8 @@
+import { Moved } from '@parley/broker';
 import type { CommandName } from '@parley/contracts';
 import { partitionOf } from '@parley/contracts';
 import { v7 } from 'uuid';
-import { alice, bob, ownerWorld } from '../testing/owner.world';
+import { alice, bob, outcomeOf, ownerWorld, turns } from '../testing/owner.world';
 import { MemoryLog } from '../testing/simulation/simulated.store';
 import type { LogRow, LogStore, Shortfall } from './log.store';
 import { BoundedLogStore } from './log.store.bounded';
@@ -242,6 +243,59 @@ describe('LogOwner', () => {
     const repeat = send('late'); // Decided on a removal that will meet the late row.
     expect(await repeat).toMatchObject({ message: { number: 1 }, created: false });
     await removal;
+  });
+
+  describe('whose lease has run out', () => {
+    const edited = (id: string, body: string) => ({ actorId: bob, messageId: id, body, mentions: [] });
+
+    async function expired() {
+      const made = await world(new MemoryLog());
+      const { message } = (await made.send('first')) as { message: { id: string } };
+      made.lease.isValid = false;
+      const edit = (body: string, leftMs?: number) =>
+        outcomeOf(made.submit('message.edit', edited(message.id, body), leftMs));
+      return { ...made, edit };
+    }
+
+    it('lets nothing that it stores overtake what it cannot answer', async () => {
+      const { edit, lease, store } = await expired();
+      const answered: string[] = [];
+      const noChange = edit('first').finally(() => answered.push('no change'));
+      const change = edit('changed').finally(() => answered.push('change'));
+      await turns();
+      expect(answered).toEqual([]);
+      expect(store.end(partition)).toBe(2);
+      lease.isValid = true;
+      expect(await noChange).toMatchObject({ message: { body: 'first' } });
+      expect(await change).toMatchObject({ message: { body: 'changed' } });
+      expect(answered).toEqual(['no change', 'change']);
+    });
+
+    it('sends all on, in order, when its term ends', async () => {
+      const { edit, owner, store } = await expired();
+      const asked = [edit('first'), edit('changed')];
+      await turns();
+      owner.drop(partition);
+      for (const outcome of await Promise.all(asked)) expect(outcome).toBeInstanceOf(Moved);
+      expect(store.end(partition)).toBe(2);
+    });
+
+    it('refuses what waits too long for another', async () => {
+      const { edit, clock, lease } = await expired();
+      const asked = edit('first', 1000);
+      await turns();
+      clock.aheadMs += 900;
+      expect(await asked).toMatchObject({ code: 'unavailable' });
+      lease.isValid = true;
+      expect(await edit('first')).toMatchObject({ message: { body: 'first' } });
+    });
+
+    it('does not let the next owner accept late what it refused', async () => {
+      const { send, submit, lease } = await world(new MemoryLog());
+      await submit('member.remove', { actorId: alice, userId: bob });
+      lease.isValid = false;
+      expect(await outcomeOf(send('refused'))).toMatchObject({ code: 'unavailable' });
+    });
   });
 
   it('recognises a repeat of somebody who was removed since', async () => {

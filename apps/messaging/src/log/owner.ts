@@ -36,7 +36,7 @@ export interface OwnerOptions {
   onUnread?(error: unknown): void;
 }
 
-/** Pause before a store that did not answer is asked again. */
+/** Pause before a store that did not answer is asked again, and before a lease that has run out is looked at again. */
 const LOAD_AGAIN_MS = 50;
 /** Above the time of any command: a log that is away must not keep others from taking over. */
 const CLOSE_MS_MAX = 2500;
@@ -255,8 +255,26 @@ export class LogOwner {
     } else if (this.options.isLeaseValid(partition.number)) {
       answer(task);
     } else {
-      task.reject(new Moved());
+      void this.awaitLease(partition, task);
     }
+  }
+
+  /** Whether an append that is to come, or the lease, says that memory is what the log is. */
+  private isVouchedFor(partition: Partition): boolean {
+    return partition.hasUncommitted || this.options.isLeaseValid(partition.number);
+  }
+
+  /**
+   * Neither an append nor a lease vouches for what was decided on. Sent on to the next owner it would be overtaken by what
+   * this term still takes and stores; so its conversation waits, until the lease is renewed, an append vouches, the term ends,
+   * or nobody waits any more.
+   */
+  private async awaitLease(partition: Partition, task: Task): Promise<void> {
+    const { generation } = partition;
+    const { conversationId } = task.data;
+    partition.hold(conversationId, task);
+    await this.options.clock.sleep(LOAD_AGAIN_MS);
+    if (partition.generation === generation) this.resume(partition, conversationId);
   }
 
   private decide(partition: Partition, state: ConversationState, task: Task): Decision {
@@ -326,9 +344,9 @@ export class LogOwner {
       this.consider(partition, task);
     } else if (task.isKnownRepeat) {
       this.consider(partition, task);
-    } else if (partition.generation !== generation) {
-      // The state that it was refused on may never have been stored. A new owner must not accept it late either.
-      task.reject(unavailable('The log was read anew meanwhile.'));
+    } else if (partition.generation !== generation || !this.isVouchedFor(partition)) {
+      // The state that it was refused on may never have been stored, or be old. A new owner must not accept it late either.
+      task.reject(unavailable('What it was refused on may not hold any more.'));
     } else {
       this.finish(partition, task);
     }

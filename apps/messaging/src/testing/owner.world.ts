@@ -29,10 +29,11 @@ export type Reply = { message: { id: string; number: number }; created: boolean 
 
 /**
  * One owner of the partitions of some groups of alice and bob, under term 1. Its clock is the machine's, and as far ahead of
- * that as `clock.aheadMs` says.
+ * that as `clock.aheadMs` says; its lease is valid while `lease.isValid`.
  */
 export async function ownerWorld(store: LogStore, conversations: string[]) {
   const clock = { aheadMs: 0 };
+  const lease = { isValid: true };
   const unread: unknown[] = [];
   const doubts: unknown[] = [];
   const lost: { partition: number; term: number }[] = [];
@@ -44,7 +45,7 @@ export async function ownerWorld(store: LogStore, conversations: string[]) {
     clock: { monotonic: now, now: () => new Date().toISOString(), sleep: aTurn },
     newId: () => v7(),
     hash: (_command, data) => JSON.stringify(data),
-    isLeaseValid: () => true,
+    isLeaseValid: () => lease.isValid,
     publish: (rows) => published.push(...rows.map(({ event }) => JSON.parse(event) as LogEvent)),
     onLost: (partition, term) => lost.push({ partition, term }),
     onDoubt: (error) => doubts.push(error),
@@ -72,7 +73,7 @@ export async function ownerWorld(store: LogStore, conversations: string[]) {
       memberIds: [bob],
       requestHash: id,
     });
-  return { owner, clock, unread, doubts, lost, published, submit, send };
+  return { owner, clock, lease, unread, doubts, lost, published, submit, send };
 }
 
 /** What a promise comes to, as a value: its error, where it has one. */
