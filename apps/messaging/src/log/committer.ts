@@ -78,7 +78,7 @@ export class Committer {
   private async commit(batch: Map<Partition, Task[]>): Promise<void> {
     const { clock } = this.options;
     for (;;) {
-      this.giveUpLate(batch);
+      this.giveUp(batch);
       if (batch.size === 0) return;
       const rows = rowsOf(batch);
       const trace = CommitTrace.of(batch);
@@ -105,13 +105,16 @@ export class Committer {
     const shortfalls = new Map<number, Shortfall>();
     let isAway = false;
     for (const [partition, tasks] of batch) {
+      // It may have waited behind others until nobody waits for it, or its term is over.
+      if (isAway || this.isOver(partition, tasks)) {
+        shortfalls.set(partition.number, { stored: 0 });
+        continue;
+      }
       const alone = new Map([[partition, tasks]]);
-      const short: Shortfall | undefined = isAway
-        ? { stored: 0 }
-        : (await this.append(alone, rowsOf(alone))).get(partition.number);
+      const short = (await this.append(alone, rowsOf(alone))).get(partition.number);
       if (!short) continue;
       shortfalls.set(partition.number, short);
-      isAway ||= !isCertain(short.reason);
+      isAway = !isCertain(short.reason);
     }
     return shortfalls;
   }
@@ -155,9 +158,7 @@ export class Committer {
     let left = doubtful;
     while (left.length > 0) {
       await this.options.clock.sleep(REREAD_MS);
-      left = left.filter(
-        ({ partition, tasks }) => !partition.isLost && !partition.isResetting && !this.isLate(tasks),
-      );
+      left = left.filter(({ partition, tasks }) => !partition.isResetting && !this.isOver(partition, tasks));
       const tails = await Promise.all(left.map(({ partition }) => this.recovery.tailNow(partition)));
       for (const [i, { partition }] of left.entries()) {
         const tail = tails[i];
@@ -169,16 +170,24 @@ export class Committer {
     return untouched;
   }
 
-  /** What nobody waits for any longer is not stored, and all that its partition decided after it is decided again. */
-  private giveUpLate(batch: Map<Partition, Task[]>): void {
+  /**
+   * What nobody waits for any longer is not stored, and all that its partition decided after it is decided again; nor is
+   * anything that was decided under a term that has ended.
+   */
+  private giveUp(batch: Map<Partition, Task[]>): void {
     for (const [partition, tasks] of batch) {
-      if (!this.isLate(tasks)) continue;
+      if (!this.isOver(partition, tasks)) continue;
       batch.delete(partition);
       this.recover(
         partition,
         tasks.filter((task) => task.isInDoubt),
       );
     }
+  }
+
+  /** Nothing of it is to be given to the log any more. */
+  private isOver(partition: Partition, tasks: Task[]): boolean {
+    return partition.isLost || this.isLate(tasks);
   }
 
   private isLate(tasks: Task[]): boolean {

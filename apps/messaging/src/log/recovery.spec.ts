@@ -1,3 +1,4 @@
+import { Moved } from '@parley/broker';
 import { partitionOf } from '@parley/contracts';
 import { alice, apart, bob, outcomeOf, ownerWorld, turns, type Reply } from '../testing/owner.world';
 import { MemoryLog } from '../testing/simulation/simulated.store';
@@ -13,6 +14,7 @@ class Troubled extends MemoryLog {
   /** Each append waits for this. */
   held?: Promise<void>;
   refuses: (row: LogRow) => boolean = () => false;
+  onAppend?: () => void;
   onCatchUp?: (partitions: number[]) => Promise<void> | void;
   onRead?: () => void;
   onConversations?: (ids: string[]) => Promise<void> | undefined;
@@ -20,6 +22,7 @@ class Troubled extends MemoryLog {
 
   override async append(rows: LogRow[]): Promise<Map<number, Shortfall>> {
     this.appends += 1;
+    this.onAppend?.();
     await this.held;
     const cut = this.cutNext;
     this.cutNext = undefined;
@@ -306,7 +309,36 @@ it('knows the client id of each message that is not stored yet', async () => {
   expect(numbers).toEqual([256, 257, 256]);
 });
 
+it('gives the log nothing of those who left while it took the rows of others one by one', async () => {
+  const log = new Troubled();
+  const [one, two, three] = apart(3) as [string, string, string];
+  const { send, clock } = await ownerWorld(log, [one, two, three]);
+  const before = log.appends;
+  log.refuses = () => log.appends === before + 1; // What is appended together.
+  log.onAppend = () => {
+    if (log.appends === before + 2) clock.aheadMs += 2000;
+  };
+  const sent = [send(one, '1', 3000), send(two, '2', 2000), send(three, '3', 4000)].map(outcomeOf);
+  const created = { created: true };
+  expect(await Promise.all(sent)).toMatchObject([created, unavailable, created]);
+  expect(log.appends).toBe(before + 3);
+});
+
 describe('of a term that is over', () => {
+  it('gives the log nothing once more', async () => {
+    const log = new Troubled();
+    const { send, owner } = await ownerWorld(log, [here, there]);
+    const before = log.appends;
+    log.onAppend = () => {
+      if (log.appends === before + 1) owner.drop(partitionOf(there));
+    };
+    log.intrude(here);
+    const [one, other] = [outcomeOf(send(here, 'one')), outcomeOf(send(there, 'other'))];
+    expect(await other).toBeInstanceOf(Moved);
+    expect(await one).toMatchObject({ created: true });
+    expect(log.end(partitionOf(there))).toBe(1);
+  });
+
   it('leaves the next one of this very instance alone, when the log is read at last', async () => {
     const log = new Troubled();
     const { send, owner, lost } = await ownerWorld(log, [here]);
