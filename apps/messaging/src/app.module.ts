@@ -28,7 +28,7 @@ import { databaseSettings } from './database';
 import { Deployment, loadDeployment } from './log/deployment';
 import { LeaseStore } from './log/lease.store';
 import { LogRuntime } from './log/log.runtime';
-import { LogStore } from './log/log.store';
+import { LOG_CONNECTIONS, LogStore } from './log/log.store';
 import { MemberController } from './member/member.controller';
 import { CommandConsumer } from './message/command.consumer';
 import { MessageController } from './message/message.controller';
@@ -38,7 +38,7 @@ import { MarkWriter } from './read-mark/mark.writer';
 import { logStore } from './store';
 
 /** Connections of their own for appends and leases, so that a storm of reads holds up neither. */
-const logConnections = { name: 'log', poolMax: 3 };
+const logConnections = { name: 'log', poolMax: LOG_CONNECTIONS };
 const leaseConnections = { name: 'leases', poolMax: 1 };
 
 /** The one place where ports meet their implementations and everything its settings. */

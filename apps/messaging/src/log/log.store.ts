@@ -1,5 +1,8 @@
 import type { ConversationHead, ConversationState, MessageState } from '../conversation/conversation.state';
 
+/** Connections to PostgreSQL that an owner has for the log alone, or for its projection. */
+export const LOG_CONNECTIONS = 3;
+
 /** Somebody came, changed role or went. */
 export interface MembershipChange {
   userId: string;

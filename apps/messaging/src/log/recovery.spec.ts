@@ -3,7 +3,7 @@ import { partitionOf } from '@parley/contracts';
 import { alice, apart, bob, outcomeOf, ownerWorld, turns, type Reply } from '../testing/owner.world';
 import { MemoryLog } from '../testing/simulation/simulated.store';
 import { v7 } from 'uuid';
-import { AppendRefused, type LogRow, type Shortfall } from './log.store';
+import { AppendRefused, LOG_CONNECTIONS, type LogRow, type Shortfall } from './log.store';
 import { UNANSWERED_MAX } from './partition';
 
 /** A log whose trouble the test makes. */
@@ -322,6 +322,22 @@ it('gives the log nothing of those who left while it took the rows of others one
   const created = { created: true };
   expect(await Promise.all(sent)).toMatchObject([created, unavailable, created]);
   expect(log.appends).toBe(before + 3);
+});
+
+it('leaves the log a connection for commits, however much is to be read', async () => {
+  const log = new Troubled();
+  const many = apart(8);
+  const { send } = await ownerWorld(log, many);
+  log.cutNext = () => undefined;
+  let [asking, most] = [0, 0];
+  log.onCatchUp = async () => {
+    most = Math.max(most, ++asking);
+    await turns();
+    asking -= 1;
+  };
+  await Promise.all(many.map((id) => send(id, 'x')));
+  expect(most).toBeGreaterThan(1);
+  expect(most).toBeLessThan(LOG_CONNECTIONS);
 });
 
 describe('of a term that is over', () => {

@@ -1,7 +1,7 @@
 import { Moved } from '@parley/broker';
 import { unavailable } from '@parley/contracts';
 import type { OwnerClock } from './clock';
-import { LogBroken } from './log.store';
+import { LOG_CONNECTIONS, LogBroken } from './log.store';
 import type { LogRow, LogStore, Tail } from './log.store';
 import type { Partition } from './partition';
 import type { Task } from './task';
@@ -22,8 +22,8 @@ export interface RecoveryOptions {
 /** Pause before a log that could not be read is asked again. */
 export const REREAD_MS = 100;
 
-/** Asked of the log at once: fewer than there are connections. */
-const QUESTIONS = 4;
+/** Asked of the log at once: the commits of the others keep a connection. */
+const QUESTIONS = LOG_CONNECTIONS - 1;
 
 /** What became of a row that may be stored: it is, or another one keeps it out for ever. */
 type Fate = 'stored' | 'displaced';
