@@ -343,7 +343,8 @@ export class LogOwner {
       task.messagesLoaded = false;
       this.consider(partition, task);
     } else if (task.isKnownRepeat) {
-      this.consider(partition, task);
+      // The log has lost it again, with a primary that was rolled back; later sends have been decided meanwhile.
+      task.reject(unavailable('The log has lost what it knew of this message.'));
     } else if (partition.generation !== generation || !this.isVouchedFor(partition)) {
       // The state that it was refused on may never have been stored, or be old. A new owner must not accept it late either.
       task.reject(unavailable('What it was refused on may not hold any more.'));

@@ -3,7 +3,7 @@ import { partitionOf } from '@parley/contracts';
 import { alice, apart, bob, outcomeOf, ownerWorld, turns, type Reply } from '../testing/owner.world';
 import { MemoryLog } from '../testing/simulation/simulated.store';
 import { v7 } from 'uuid';
-import { AppendRefused, LOG_CONNECTIONS, type LogRow, type Shortfall } from './log.store';
+import { AppendRefused, ClientIdTaken, LOG_CONNECTIONS, type LogRow, type Shortfall } from './log.store';
 import { UNANSWERED_MAX } from './partition';
 
 /** A log whose trouble the test makes. */
@@ -15,6 +15,8 @@ class Troubled extends MemoryLog {
   held?: Promise<void>;
   refuses: (row: LogRow) => boolean = () => false;
   onAppend?: () => void;
+  /** What the next append meets, and is then lost: a primary that is rolled back had it. */
+  meets?: ClientIdTaken;
   onCatchUp?: (partitions: number[]) => Promise<void> | void;
   onRead?: () => void;
   onConversations?: (ids: string[]) => Promise<void> | undefined;
@@ -28,6 +30,9 @@ class Troubled extends MemoryLog {
     this.cutNext = undefined;
     cut?.(rows);
     if (cut || this.isAway) throw new Error('the line was cut');
+    const { meets } = this;
+    this.meets = undefined;
+    if (meets) return new Map(rows.map(({ partition }) => [partition, { stored: 0, reason: meets }]));
     if (rows.some((row) => this.refuses(row))) throw new AppendRefused('never');
     return super.append(rows);
   }
@@ -338,6 +343,16 @@ it('leaves the log a connection for commits, however much is to be read', async 
   await Promise.all(many.map((id) => send(id, 'x')));
   expect(most).toBeGreaterThan(1);
   expect(most).toBeLessThan(LOG_CONNECTIONS);
+});
+
+it('does not accept behind later ones what the log knew and has lost', async () => {
+  const log = new Troubled();
+  const { send } = await ownerWorld(log, [here]);
+  log.meets = new ClientIdTaken(here, bob, 'first');
+  const [first, second] = [outcomeOf(send(here, 'first')), send(here, 'second')];
+  expect(await first).toMatchObject(unavailable);
+  expect(await second).toMatchObject({ message: { number: 1 }, created: true });
+  expect(await send(here, 'first')).toMatchObject({ message: { number: 2 }, created: true });
 });
 
 describe('of a term that is over', () => {
