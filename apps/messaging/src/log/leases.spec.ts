@@ -4,7 +4,7 @@ import { runMigrations } from '@parley/service';
 import { Pool } from 'pg';
 import { databaseSettings } from '../database';
 import { LEASE_MS, LeaseStore } from './lease.store';
-import { LeaseKeeper, type LeaseKeeperOptions } from './leases';
+import { LeaseKeeper, type LeaseKeeperOptions, type Unserved } from './leases';
 
 const all = Array.from({ length: PARTITIONS }, (_, partition) => partition);
 
@@ -90,7 +90,7 @@ describe('LeaseKeeper', () => {
 
   it('keeps what it has while new terms are long in beginning', async () => {
     let begin!: () => void;
-    const slow = new Promise<number[]>((resolve) => (begin = () => resolve([])));
+    const slow = new Promise<Unserved[]>((resolve) => (begin = () => resolve([])));
     let terms = 0;
     const { keeper, dropped, once } = await alone('patient', {
       // All but one at first, which somebody else has; that one takes long.
@@ -110,6 +110,28 @@ describe('LeaseKeeper', () => {
     expect(keeper.partitions()).not.toContain(7);
     begin();
     await once((open) => open.size === PARTITIONS);
+    await keeper.stop();
+  });
+
+  it('serves what could be begun, and begins the rest as soon as its log can be read', async () => {
+    class Unreleasing extends LeaseStore {
+      override release(partitions: number[]): Promise<void> {
+        return partitions.length === 1 ? Promise.reject(new Error('away')) : super.release(partitions);
+      }
+    }
+    const opened: number[] = [];
+    const { keeper, dropped, once } = await alone('partial', {
+      store: new Unreleasing(pool, 'partial'),
+      open: (terms) => {
+        opened.push(terms.size);
+        return Promise.resolve(opened.length === 1 ? [{ partition: 7, isStopped: false }] : []);
+      },
+    });
+    keeper.start();
+    await once((open) => open.size === PARTITIONS - 1 && !open.has(7));
+    await once((open) => open.size === PARTITIONS);
+    expect(opened).toEqual([PARTITIONS, 1]);
+    expect(dropped.filter((partition) => partition !== 7)).toEqual([]);
     await keeper.stop();
   });
 

@@ -3,6 +3,11 @@ import { PARTITIONS } from '@parley/contracts';
 import type { Lease, LeaseStore } from './lease.store';
 import { LEASE_MS } from './lease.store';
 
+export interface Unserved {
+  partition: number;
+  isStopped: boolean;
+}
+
 export interface LeaseKeeperOptions {
   store: LeaseStore;
   instanceId: string;
@@ -13,8 +18,8 @@ export interface LeaseKeeperOptions {
   /** When another was last heard, by `monotonic`. */
   heardAt(instance: string): number;
   monotonic(): number;
-  /** Begins terms; answers the partitions that it cannot serve, for a reason that time alone does not cure. */
-  open(terms: Map<number, number>): Promise<number[]>;
+  /** Begins terms; answers the partitions that it does not serve: `isStopped`, for a reason that time alone does not cure. */
+  open(terms: Map<number, number>): Promise<Unserved[]>;
   /** The term is over, in order: resolves when everything taken is answered. */
   close(partition: number): Promise<void>;
   /** The term is over, at once. */
@@ -36,6 +41,8 @@ const ANNOUNCE_MS = 1000;
 const AFTER_END_MS = 5;
 /** A partition that could not be served is looked at again after this long. */
 const STOPPED_MS = 10_000;
+/** One whose log could not be read, after this long: until then the others are begun without it. */
+const UNREAD_MS = 1000;
 
 interface Held {
   term: number;
@@ -233,11 +240,13 @@ export class LeaseKeeper {
   }
 
   private async open(terms: Map<number, number>, isMine: (partition: number) => boolean): Promise<void> {
-    const stopped = await this.options.open(terms);
-    for (const partition of stopped) this.stoppedUntil.set(partition, this.options.monotonic() + STOPPED_MS);
-    const free = stopped.filter(isMine);
+    const unserved = await this.options.open(terms);
+    const now = this.options.monotonic();
+    for (const { partition, isStopped } of unserved)
+      this.stoppedUntil.set(partition, now + (isStopped ? STOPPED_MS : UNREAD_MS));
+    const free = unserved.map(({ partition }) => partition).filter(isMine);
     for (const partition of free) this.held.delete(partition);
-    await this.options.store.release(free);
+    await this.release(free);
     for (const partition of terms.keys()) {
       if (isMine(partition)) this.held.get(partition)!.isOpen = true;
       else if (!this.held.has(partition)) this.options.drop(partition);
@@ -267,16 +276,20 @@ export class LeaseKeeper {
         await new Promise(setImmediate);
         const held = closed.splice(0).filter((each) => this.held.get(each)?.term === terms.get(each));
         if (held.length === 0) return;
-        await this.options.store
-          .release(held)
-          .catch((error: unknown) =>
-            this.options.warn({ error: String(error) }, 'leases: cannot release; they run out'),
-          );
+        await this.release(held);
         for (const each of held) this.forget(each, terms.get(each)!);
         this.options.released(held);
       }),
     );
     for (const [partition, term] of terms) this.forget(partition, term);
+  }
+
+  private async release(partitions: number[]): Promise<void> {
+    try {
+      await this.options.store.release(partitions);
+    } catch (error) {
+      this.options.warn({ error: String(error) }, 'leases: cannot release; they run out');
+    }
   }
 
   private forget(partition: number, term: number): void {

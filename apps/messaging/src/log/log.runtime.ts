@@ -8,12 +8,11 @@ import { getLogger } from '@parley/service';
 import { v7 } from 'uuid';
 import { Deployment } from './deployment';
 import { LeaseStore } from './lease.store';
-import { LeaseKeeper } from './leases';
+import { LeaseKeeper, type Unserved } from './leases';
 import { Loader } from './loader';
 import { appendsInDoubt, observeCommit, observeOwnership, partitionStops, readsFailed } from './log.metrics';
 import { LogPublisher } from './log.publisher';
-import type { LogBroken } from './log.store';
-import { LogStore } from './log.store';
+import { LogBroken, LogStore } from './log.store';
 import { LogOwner } from './owner';
 import { requestHasher } from './request-hash';
 
@@ -105,14 +104,22 @@ export class LogRuntime implements OnModuleDestroy {
     this.events.stop();
   }
 
-  /** Answers the partitions that cannot be served. */
-  private async open(terms: Map<number, number>): Promise<number[]> {
-    const stopped = await this.owner.open(terms);
-    for (const reason of stopped) this.stop(reason);
+  /** Answers the partitions that are not served. */
+  private async open(terms: Map<number, number>): Promise<Unserved[]> {
+    const unserved = await this.owner.open(terms);
+    for (const reason of unserved.values()) if (reason instanceof LogBroken) this.stop(reason);
+    const unread = [...unserved].filter(([, reason]) => !(reason instanceof LogBroken));
+    if (unread.length > 0) {
+      const details = { err: unread[0]![1], partitions: unread.map(([partition]) => partition) };
+      log.warn(details, 'Partitions are not served yet: their log could not be read.');
+    }
     this.events.announceHeads();
     setTimeout(() => this.events.announceHeads(), REPEAT_HEADS_MS).unref();
-    log.info({ partitions: terms.size - stopped.length }, 'Partitions are owned by this instance.');
-    return stopped.map(({ partition }) => partition);
+    log.info({ partitions: terms.size - unserved.size }, 'Partitions are owned by this instance.');
+    return [...unserved].map(([partition, reason]) => ({
+      partition,
+      isStopped: reason instanceof LogBroken,
+    }));
   }
 
   private lose(partition: number, term: number, reason?: LogBroken): void {

@@ -50,7 +50,8 @@ class Believer {
       publish: () => undefined,
       onLost: () => (this.beginning = undefined),
     });
-    await this.owner.open(new Map([[PARTITION, this.term]]));
+    const unserved = await this.owner.open(new Map([[PARTITION, this.term]]));
+    if (unserved.size > 0) throw new Error('The log could not be read.');
   }
 
   async send(data: CommandData<'message.send'>): Promise<{ message: { id: string; number: number } }> {

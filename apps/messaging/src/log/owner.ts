@@ -10,10 +10,10 @@ import { Committer } from './committer';
 import { clientIdKey, decide, messagesNamed, repeat } from './decide';
 import type { Decision, DecisionContext } from './decision';
 import type { Loader } from './loader';
-import { LogBroken } from './log.store';
-import type { LogRow, LogStore } from './log.store';
+import type { LogBroken, LogRow, LogStore } from './log.store';
 import { Partition, UNANSWERED_MAX } from './partition';
 import type { SpansOfRows } from './commit.trace';
+import { readTails } from './tails';
 import type { Task } from './task';
 import { answer, isTooLate, partLate, refuseLate } from './task';
 
@@ -69,19 +69,19 @@ export class LogOwner {
     });
   }
 
-  /** Begins terms: finds where the log ends and takes commands from then on. Answers the partitions that cannot be served. */
-  async open(terms: Map<number, number>): Promise<LogBroken[]> {
-    const stopped: LogBroken[] = [];
-    for (const [number, tail] of await this.options.store.catchUp([...terms.keys()])) {
-      if (tail instanceof LogBroken) {
-        stopped.push(tail);
-        continue;
-      }
+  /**
+   * Begins terms: finds where the log ends and takes commands from then on. Answers the partitions that it does not serve, and
+   * why: LogBroken where that needs somebody to look at it, anything else where the log could not be read now.
+   */
+  async open(terms: Map<number, number>): Promise<Map<number, unknown>> {
+    const { store, onUnread } = this.options;
+    const { found, missing } = await readTails(store, [...terms.keys()], onUnread);
+    for (const [number, tail] of found) {
       const partition = new Partition(number, terms.get(number)!);
       partition.position = partition.committed = tail.position;
       this.partitions.set(number, partition);
     }
-    return stopped;
+    return missing;
   }
 
   /** Ends a term in order: takes nothing more, and resolves when all it took is answered, or nobody waits for it any more. */

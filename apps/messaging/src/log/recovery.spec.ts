@@ -329,6 +329,39 @@ it('gives the log nothing of those who left while it took the rows of others one
   expect(log.appends).toBe(before + 3);
 });
 
+describe('when terms begin', () => {
+  const termsOf = (ids: string[]) => new Map(ids.map((id) => [partitionOf(id), 2]));
+
+  it('serves the partitions whose log can be read, and says which cannot', async () => {
+    const log = new Troubled();
+    const { owner, send } = await ownerWorld(log, [here, there]);
+    for (const id of [here, there]) owner.drop(partitionOf(id));
+    log.onCatchUp = (partitions) => {
+      if (partitions.includes(partitionOf(here))) throw new Error('away');
+    };
+    const unserved = await owner.open(termsOf([here, there]));
+    expect(unserved).toEqual(new Map([[partitionOf(here), new Error('away')]]));
+    expect(await send(there, 'x', undefined, 2)).toMatchObject({ created: true });
+    expect(await outcomeOf(send(here, 'x', undefined, 2))).toBeInstanceOf(Moved);
+  });
+
+  it('asks once for all, and of a log that is away a few times', async () => {
+    const log = new Troubled();
+    const many = apart(30);
+    const { owner } = await ownerWorld(log, many);
+    for (const id of many) owner.drop(partitionOf(id));
+    let asked = 0;
+    log.onCatchUp = () => void (asked += 1);
+    log.isAway = true;
+    expect((await owner.open(termsOf(many))).size).toBe(30);
+    expect(asked).toBeLessThan(10);
+    log.isAway = false;
+    asked = 0;
+    expect((await owner.open(termsOf(many))).size).toBe(0);
+    expect(asked).toBe(1);
+  });
+});
+
 it('leaves the log a connection for commits, however much is to be read', async () => {
   const log = new Troubled();
   const many = apart(8);

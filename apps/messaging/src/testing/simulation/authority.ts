@@ -80,11 +80,9 @@ export class Authority {
     const { term } = lease;
     next.terms.delete(partition);
     next.owner.drop(partition);
-    try {
-      await next.owner.open(new Map([[partition, term]]));
-      if (lease.term === term && !next.isDead) next.terms.set(partition, term);
-    } catch {
+    const unserved = await next.owner.open(new Map([[partition, term]]));
+    if (unserved.size > 0)
       lease.until = -1; // It could not read the tail; somebody takes it in the next round.
-    }
+    else if (lease.term === term && !next.isDead) next.terms.set(partition, term);
   }
 }
