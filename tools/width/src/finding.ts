@@ -1,19 +1,31 @@
 import { table, whole } from '@parley/tool-load';
 
 /**
- * One measured figure and what it may be at most. A broken `hard` bound makes the command fail: memory, counts and bytes are
- * the same on every machine. Times are shown beside theirs, since a busy machine says little about them.
+ * One measured figure and what it may be at most, and at least where too little means that what is measured did not happen.
+ * A broken `hard` bound makes the command fail: memory, counts and bytes are the same on every machine, and processor time
+ * nearly. Times are shown beside theirs, since a busy machine says little about them.
  */
 export interface Finding {
   what: string;
   value: number;
   unit: string;
+  min?: number;
   max?: number;
   kind?: 'hard' | 'time';
 }
 
-export function hard(what: string, value: number, unit: string, max: number): Finding {
-  return { what, value, unit, max, kind: 'hard' };
+export function hard(what: string, value: number, unit: string, max: number, min?: number): Finding {
+  return { what, value, unit, max, ...(min !== undefined && { min }), kind: 'hard' };
+}
+
+/** Of what must have happened for the rest to say anything. */
+export function least(what: string, value: number, unit: string, min: number): Finding {
+  return { what, value, unit, min, kind: 'hard' };
+}
+
+/** Of what is known to the last one. */
+export function exact(what: string, value: number, unit: string, expected: number): Finding {
+  return hard(what, value, unit, expected, expected);
 }
 
 export function time(what: string, value: number, unit: string, max: number): Finding {
@@ -24,8 +36,8 @@ export function figure(what: string, value: number, unit: string): Finding {
   return { what, value, unit };
 }
 
-export function isBroken({ value, max, kind }: Finding): boolean {
-  return kind === 'hard' && !(value <= (max ?? Infinity));
+export function isBroken({ value, min = -Infinity, max = Infinity, kind }: Finding): boolean {
+  return kind === 'hard' && !(value >= min && value <= max);
 }
 
 export interface PartResult {
@@ -40,12 +52,20 @@ export function report(results: readonly PartResult[]): string {
     findings.map((finding) => [
       `${part}: ${finding.what}`,
       `${text(finding.value)} ${finding.unit}`,
-      finding.max === undefined ? '' : `${text(finding.max)} ${finding.unit}`,
+      boundOf(finding),
       verdictOf(finding),
     ]),
   );
   const notes = results.flatMap((result) => result.notes.map((note) => `\n${result.part}: ${note}`));
-  return [table(['what', 'measured', 'at most', ''], rows), ...notes].join('\n');
+  return [table(['what', 'measured', 'bound', ''], rows), ...notes].join('\n');
+}
+
+/** The most that it may be, `exactly` that, `from … to …` or `at least …`. */
+function boundOf({ min, max, unit }: Finding): string {
+  if (max === undefined) return min === undefined ? '' : `at least ${text(min)} ${unit}`;
+  const most = `${text(max)} ${unit}`;
+  if (min === undefined) return most;
+  return min === max ? `exactly ${most}` : `from ${text(min)} to ${most}`;
 }
 
 function verdictOf(finding: Finding): string {

@@ -11,7 +11,7 @@ import {
 } from '@parley/tool-load';
 import type { AppInstance, AppName } from '@parley/tool-local';
 import { Crowds } from './crowd/crowds';
-import { type Database, sumOf } from './measure/database';
+import type { Database } from './measure/database';
 import { peopleFor, type WidthOptions } from './options';
 
 /** People in a group; each is in so many. A group's message then has fifty readers. */
@@ -83,8 +83,7 @@ export class Stage {
       'order by c.last_activity_at desc',
       'select conversation_id from memberships where user_id = $1 and role',
     ];
-    const used = await Promise.all(parts.map((part) => this.database.used(part)));
-    return sumOf(used).calls;
+    return (await this.database.used(...parts)).calls;
   }
 
   private async makeGroups(): Promise<Circle[]> {

@@ -1,4 +1,4 @@
-import { plansIn, sumOf } from './database';
+import { isByTheClock, plansIn, sumOf } from './database';
 
 test('plans are cut out of a server log, whatever stands between them', () => {
   const log = [
@@ -22,4 +22,22 @@ test('statements add up', () => {
     { calls: 10, rows: 20, pages: 30 },
   ];
   expect(sumOf([one, other])).toEqual({ calls: 11, rows: 22, pages: 33 });
+});
+
+test('polls are left out, and no write with them', () => {
+  const polls = [
+    'select partition, term, owner, expires_at < clock_timestamp() as expired from leases',
+    'update leases set expires_at = clock_timestamp()',
+    'select partition, position from applied where partition = any($1) and epoch = $2',
+    'select $1 from auth.outbox limit $2',
+    'COMMIT',
+  ];
+  expect(polls.filter(isByTheClock)).toEqual(polls);
+  const work = [
+    'with moved as ( update applied a set position = greatest(a.position, p.last) returning a.partition )',
+    'update feed_positions p set position = v.last',
+    'with moved as ( update feed_positions p set position = v.last returning p.partition )',
+    'select c.id, a.epoch from conversations c join applied a on a.partition = c.partition',
+  ];
+  expect(work.filter(isByTheClock)).toEqual([]);
 });

@@ -51,24 +51,30 @@ export class Database {
     await this.client.query('select pg_stat_statements_reset()');
   }
 
-  /** Statements of the apps since `reset`; those of leases and positions, which come by the clock, are left out. */
+  /** Statements of the apps since `reset`, but for those that come by the clock. */
   async statements(): Promise<Statement[]> {
     const { rows } = await this.client.query<{ text: string; calls: string; rows: string; pages: string }>(
       `select query as text, calls, rows, shared_blks_hit + shared_blks_read as pages from pg_stat_statements
-       where dbid = (select oid from pg_database where datname = current_database())
-         and query !~ 'pg_stat_statements|leases|^(BEGIN|COMMIT|ROLLBACK)|^SET|^select 1$|^SELECT 1$|feed_positions|applied'`,
+       where dbid = (select oid from pg_database where datname = current_database())`,
     );
-    return rows.map(({ text, ...counts }) => ({
-      text: text.replace(/\s+/g, ' '),
-      calls: Number(counts.calls),
-      rows: Number(counts.rows),
-      pages: Number(counts.pages),
-    }));
+    return rows
+      .map(({ text, ...counts }) => ({
+        text: text.replace(/\s+/g, ' ').trim(),
+        calls: Number(counts.calls),
+        rows: Number(counts.rows),
+        pages: Number(counts.pages),
+      }))
+      .filter(({ text }) => !isByTheClock(text));
   }
 
-  /** The statements whose text contains `part`, added up. */
-  async used(part: string): Promise<Omit<Statement, 'text'>> {
-    const found = (await this.statements()).filter(({ text }) => text.includes(part));
+  /**
+   * The statements whose text contains one of `parts`, added up.
+   * @throws Error when there is none: then what was to be measured did not run, or is worded otherwise now.
+   */
+  async used(...parts: string[]): Promise<Omit<Statement, 'text'>> {
+    const all = await this.statements();
+    const found = all.filter(({ text }) => parts.some((part) => text.includes(part)));
+    if (found.length === 0) throw new Error(`PostgreSQL ran nothing with "${parts.join('" or "')}".`);
     return sumOf(found);
   }
 
@@ -88,13 +94,18 @@ export class Database {
     }));
   }
 
-  /** Runs `work` and gives the plans of everything that the apps asked meanwhile, as PostgreSQL logged them. */
+  /**
+   * Runs `work` and gives the plans of everything that the apps asked meanwhile, as PostgreSQL logged them.
+   * @throws Error when it logged none
+   */
   async plans(work: () => Promise<unknown>): Promise<string[]> {
     const before = readFileSync(this.logFile, 'utf8').length;
     await this.log(0);
     await work();
     await this.log(-1);
-    return plansIn(readFileSync(this.logFile, 'utf8').slice(before));
+    const plans = plansIn(readFileSync(this.logFile, 'utf8').slice(before));
+    if (plans.length === 0) throw new Error(`PostgreSQL logged no plan in ${this.logFile}.`);
+    return plans;
   }
 
   async end(): Promise<void> {
@@ -108,6 +119,23 @@ export class Database {
     // Each backend reads its configuration before its next statement; the signal takes a moment to reach it.
     await this.client.query('select pg_sleep(0.3)');
   }
+}
+
+/** Leases, looks for what is left to do, comparisons of positions, and what frames transactions: whole statements. */
+const BY_THE_CLOCK = [
+  /^select partition, term, owner, .* from leases$/,
+  /^update leases set /,
+  /^select partition, position from applied where partition = any\(\$1\) and epoch = \$2$/,
+  /^select \$1 from auth\.outbox limit \$2$/,
+  /^select id from conversations where is_deleted and not memberships_ended\b/,
+  /^select (\$1|1)( as \w+)?$/i,
+  /^(begin|start transaction|commit|rollback|set|show|alter|create|analyze)\b/i,
+  /\bpg_stat_statements/,
+];
+
+/** Whether a statement runs however much, or little, people ask. */
+export function isByTheClock(text: string): boolean {
+  return BY_THE_CLOCK.some((pattern) => pattern.test(text));
 }
 
 export function sumOf(statements: readonly Omit<Statement, 'text'>[]): Omit<Statement, 'text'> {

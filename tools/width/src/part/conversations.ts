@@ -1,16 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { limits, type MyConversation, type SyncPayload, type SyncResult } from '@parley/contracts';
-import { createCircle, mapBounded, type Person, registerPeople } from '@parley/tool-load';
+import { CpuMeter, createCircle, mapBounded, type Person, pidsOf, registerPeople } from '@parley/tool-load';
 import { quantile } from '../crowd/totals';
-import { figure, hard, type PartResult, time } from '../finding';
+import { exact, hard, least, type PartResult, time } from '../finding';
 import { readMemory } from '../measure/memory';
 import { sumOf } from '../measure/database';
+import { processorTime } from '../measure/processor';
 import type { Stage } from '../stage';
 
 const CREATE_PARALLEL = 8;
 const CONNECTS = 20;
 const DIGEST_MS_MAX = 45_000;
 const KB = 1024;
+/** In ms: several times what two busy cores took. Of a connection it is for all conversations, of the first sync for each. */
+const CONNECTION_CPU_MS_MAX = { realtime: 300, messaging: 300, postgres: 300 };
+const SYNC_CPU_MS_MAX = { history: 1.5, postgres: 1 };
+const LIST_CPU_MS_MAX = { messaging: 100, postgres: 100 };
 
 /** One user in thousands of conversations: direct ones and groups, each with a message. */
 export async function conversations(stage: Stage): Promise<PartResult> {
@@ -50,20 +55,26 @@ export async function conversations(stage: Stage): Promise<PartResult> {
     const before = await readMemory(node);
     await crowds.reset();
     await database.reset();
+    const connecting = new CpuMeter(pidsOf(stage.system));
     await crowds.enter(Array.from({ length: CONNECTS }, () => seat).slice(0, limits.socketsPerUserMax), 1);
+    const connected = connecting.used();
     const statements = await database.statements();
     const joinCalls = await stage.joinStatements();
     const { openMs, readyBytesMax, readies } = await crowds.look();
     const after = await readMemory(node);
     say('Syncing and listing');
     await database.reset();
+    const syncing = new CpuMeter(pidsOf(stage.system));
     const first = await syncAll(stage, user, null);
+    const synced = syncing.used();
     const firstUsed = sumOf(await database.statements());
     await database.reset();
     const again = await syncAll(stage, user, first);
     const againUsed = sumOf(await database.statements());
     await database.reset();
+    const listing = new CpuMeter(pidsOf(stage.system));
     const list = await listAll(stage, user);
+    const listed = listing.used();
     const listUsed = await database.used('order by c.last_activity_at desc');
 
     say('Talking in all of them');
@@ -81,7 +92,8 @@ export async function conversations(stage: Stage): Promise<PartResult> {
       findings: [
         time('ready after, median', quantile(openMs, 0.5), 'ms', 1_000),
         hard('bytes of ready', readyBytesMax / KB, 'KB', 150),
-        hard('statements a connection', joinCalls / readies, '', 2.1),
+        hard('statements a connection', joinCalls / readies, '', 2.1, 1),
+        ...processorTime('a connection', connected, readies, CONNECTION_CPU_MS_MAX),
         hard('pages touched a connection', sumOf(statements).pages / readies, '', 20 * many + 3_000),
         hard(
           'memory a membership of a socket',
@@ -89,20 +101,29 @@ export async function conversations(stage: Stage): Promise<PartResult> {
           'B',
           250,
         ),
+        exact(
+          'conversations that the first sync leaves out',
+          many - Object.values(first.versions).filter((version) => version > 0).length,
+          '',
+          0,
+        ),
         time('first sync, all pages', first.ms, 'ms', 10_000),
         hard('calls of the first sync', first.calls, '', Math.ceil(many / 100) + 8),
-        figure('bytes of the first sync', first.bytes / KB, 'KB'),
-        figure('pages touched by the first sync', firstUsed.pages, ''),
+        hard('bytes of the first sync', first.bytes / KB, 'KB', 4 * many),
+        ...processorTime('a conversation of the first sync', synced, many, SYNC_CPU_MS_MAX),
+        hard('pages touched by the first sync', firstUsed.pages, '', 60 * many, many),
         time('sync again, all pages', again.ms, 'ms', 2_000),
         hard('bytes of sync again', again.bytes / KB, 'KB', (many * 150) / KB + 5),
-        figure('pages touched by sync again', againUsed.pages, ''),
-        hard('conversations that the list leaves out', many - list.found, '', 0),
-        time('a page of 100 conversations', list.msEach, 'ms', 300),
-        figure('pages touched a page of the list', listUsed.pages / list.pages, ''),
-        hard('messages that a socket in all of them missed', missed, '', 0),
+        hard('pages touched by sync again', againUsed.pages, '', 20 * many, many),
+        exact('conversations that the list leaves out', many - list.found, '', 0),
+        time('a page of 100 conversations', list.msEach, 'ms', 50),
+        ...processorTime('a page of the list', listed, list.pages, LIST_CPU_MS_MAX),
+        hard('pages touched a page of the list', listUsed.pages / list.pages, '', 5 * many + 2_000, 100),
+        exact('messages that a socket in all of them missed', missed, '', 0),
+        least('positions that came', position.count, '', 2),
         hard(
           'bytes of position, all changed',
-          position.bytes / Math.max(1, position.count) / KB,
+          position.bytes / position.count / KB,
           'KB',
           (many * 50) / KB + 1,
         ),
