@@ -128,7 +128,10 @@ function runbooks() {
   const pages = readdirSync(join(workspace, 'docs/runbooks')).filter((page) => page !== 'README.md');
   return [
     ...alerts
-      .filter(({ alert, annotations }) => annotations.runbook !== `docs/runbooks/${alert}.md`)
+      .filter(
+        ({ alert, annotations }) =>
+          annotations.runbook !== `{{ $externalLabels.docs }}docs/runbooks/${alert}.md`,
+      )
       .map(({ alert }) => `${alert}: its annotation does not name docs/runbooks/${alert}.md`),
     ...alerts
       .filter(({ alert }) => !existsSync(join(workspace, `docs/runbooks/${alert}.md`)))

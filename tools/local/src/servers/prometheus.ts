@@ -26,7 +26,7 @@ export interface Prometheus {
 }
 
 interface Config {
-  global: Record<string, string>;
+  global: Record<string, unknown>;
   rule_files: string[];
   alerting?: unknown;
   scrape_configs: { job_name: string; static_configs?: object[]; dns_sd_configs?: object[] }[];
@@ -80,6 +80,8 @@ function configuration({ workspace, port, targets, interval }: PrometheusPlan): 
   const isKnown = ({ job_name }: { job_name: string }): boolean => (known[job_name] ?? []).length > 0;
   const unscraped = config.scrape_configs.filter((job) => !isKnown(job)).map(({ job_name }) => job_name);
   delete config.alerting;
+  // Of the environment, which the system's package does not look at.
+  delete config.global.external_labels;
   config.rule_files = [join(folder, 'rules/*.yml')];
   if (interval)
     config.global = { scrape_interval: interval, scrape_timeout: interval, evaluation_interval: interval };
