@@ -7,6 +7,8 @@ describe('RecentRows', () => {
   const [alice, bob] = [aUser(), aUser()];
   const NOTHING: number[] = [];
 
+  afterEach(() => jest.useRealTimers());
+
   function follow(recent: RecentRows): TestLog {
     const log = new TestLog();
     log.onRow = (partition, row) => recent.record(partition, [row]);
@@ -52,6 +54,23 @@ describe('RecentRows', () => {
     log.rename(id, 'after');
     const rows = kinds(recent.concerning(alice, new Set(), NOTHING));
     expect(rows).toEqual(['member.changed', 'conversation.updated']);
+  });
+
+  it('says when rows went with their time', () => {
+    jest.useFakeTimers();
+    const recent = new RecentRows();
+    const log = follow(recent);
+    const after = (ms: number) => (jest.advanceTimersByTime(ms), performance.now());
+    recent.open();
+    const begun = after(10);
+    const { id } = log.create('group', [alice]);
+    const second = after(3_100);
+    log.rename(id, 'second');
+    expect(recent.reachesTo(begun)).toBe(true);
+    after(3_100);
+    log.rename(id, 'third');
+    expect(recent.reachesTo(begun)).toBe(false);
+    expect(recent.reachesTo(second + 1)).toBe(true);
   });
 
   it('says when it could not keep all', () => {

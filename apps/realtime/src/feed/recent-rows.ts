@@ -42,6 +42,8 @@ export class RecentRows {
     if (this.readers === 0) return;
     const now = performance.now();
     if (now - this.current.startedAtMs > GENERATION_MS) {
+      // Not needed any more by anybody, unless this process stood still.
+      if (this.previous.size > 0) this.lostAtMs = Math.max(this.lostAtMs, this.current.startedAtMs);
       this.previous = this.current;
       this.current = generation(now);
     }
