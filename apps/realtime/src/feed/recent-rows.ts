@@ -56,6 +56,11 @@ export class RecentRows {
     for (const row of rows) this.keep(this.current, { partition, row });
   }
 
+  /** Rows were passed over just now that nobody will get here. */
+  skip(): void {
+    this.lostAtMs = performance.now();
+  }
+
   /** Whether every row since then is here; the clock is `performance.now()`. */
   reachesTo(sinceMs: number): boolean {
     return sinceMs > this.lostAtMs;

@@ -29,8 +29,12 @@ export class RefreshService {
     private readonly joins: JoinService,
   ) {}
 
-  /** All sockets need it; those that come later join with the present state anyway. */
+  /**
+   * All sockets need it; those that come later join with the present state anyway, and whoever is asking for it now asks
+   * again.
+   */
   schedule(): void {
+    this.recent.skip();
     const isWaiting = this.pending !== undefined;
     this.pending = new Set(this.sessions.users());
     if (!isWaiting && !this.running) setTimeout(() => void this.run(), COLLECT_MS).unref();

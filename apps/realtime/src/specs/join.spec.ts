@@ -106,6 +106,29 @@ describe('joining', () => {
     expect(client.names).toEqual([]);
   });
 
+  it('asks again when the node has gone on from a head meanwhile', async () => {
+    const [alice, witness] = [aUser(), aUser()];
+    const { log } = world.messaging;
+    const left = log.create('group', [alice, witness], 1).id;
+    const w = await world.connect(witness);
+    const answer = holdAnswer(alice);
+    const client = world.open({ token: await accessTokenFor(alice) });
+    await answer.read;
+    const publish = world.messaging.onRow;
+    world.messaging.onRow = () => undefined;
+    log.remove(left, alice);
+    for (let i = 0; i < 2_500; i += 1) log.rename(left, `title ${i}`);
+    world.messaging.onRow = publish;
+    log.rename(left, 'tells of the gap');
+    await world.untilApplied();
+    answer.release();
+
+    expect((await client.take('ready')).conversations).toEqual([]);
+    say(left, witness, 'not for alice');
+    await applied(w, witness);
+    expect(client.names).not.toContain('message:created');
+  });
+
   it('does not repeat what `ready` reflects although the node has not applied it yet', async () => {
     const [alice, witness] = [aUser(), aUser()];
     const { log } = world.messaging;
