@@ -1,7 +1,7 @@
 // `npm run check:image [-- --app NAME,…]`: what `docker build` would do, without an engine: carries out the Dockerfile's
 // own COPY and RUN lines in an empty folder and starts what comes out, under the Node version of the image. All apps where
 // none is named; what does not depend on the app is carried out once.
-// Takes minutes and the network, so it is no part of `npm run check`.
+// Takes minutes and the package registry, so `npm run check` tries one app, and CI all.
 import { spawn, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -180,9 +180,10 @@ function run(program, cwd, env) {
   return { status, output: `${stdout}${stderr}` };
 }
 
-/** The image's own Node, from the package registry; its first call fetches it. */
+/** The image's own Node: this one where it is the same, else from the package registry, fetched once. */
 function nodeOfImage(program) {
-  const folder = join(root, 'node');
+  if (process.versions.node === args.NODE_VERSION) return [process.execPath, program];
+  const folder = join(workspace, '.local/node', args.NODE_VERSION);
   const node = join(folder, 'node_modules/node/bin/node');
   if (!existsSync(node)) {
     mkdirSync(folder, { recursive: true });
