@@ -36,6 +36,24 @@ describe('what the release before wrote', () => {
     expect(refused).toEqual([]);
   });
 
+  it('asks and answers everything, in shapes that the schemas of now take', () => {
+    const catalogue = { ...commands, ...queries };
+    const asked = new Map<string, keyof typeof catalogue>();
+    for (const { replyTo, body } of former.ofKind('requests'))
+      for (const [id, , , pattern] of (JSON.parse(body) as RequestEnvelope).requests)
+        asked.set(`${replyTo} ${id}`, pattern);
+    const answered = new Set<string>();
+    for (const { key, body } of former.ofKind('replies'))
+      for (const [id, status, data] of (JSON.parse(body) as ReplyEnvelope).replies) {
+        const pattern = asked.get(`${key} ${id}`);
+        if (status !== replyStatus.ok || pattern === undefined) continue;
+        catalogue[pattern].reply.parse(data);
+        answered.add(pattern);
+      }
+    // One that the release before did not know yet is to be named here until it is recorded.
+    expect([...answered].sort()).toEqual(Object.keys(catalogue).sort());
+  });
+
   it('has the shapes that the schemas of now take', () => {
     const catalogue = { ...commands, ...queries };
     for (const { requests } of former.bodiesOf<RequestEnvelope>('requests'))

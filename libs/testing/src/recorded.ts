@@ -7,6 +7,8 @@ export interface RecordedEnvelope {
   kind: EnvelopeKind;
   exchange: string;
   key: string;
+  /** Of requests: the key of the replies to them. */
+  replyTo?: string;
   body: string;
 }
 

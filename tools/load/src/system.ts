@@ -37,6 +37,7 @@ export interface SystemOptions {
   env?: Record<string, string>;
   envOf?: Partial<Record<AppName, Record<string, string>>>;
   prometheus?: StackOptions['prometheus'];
+  onServers?: StackOptions['onServers'];
   /** False leaves the directory, with data and logs, in place at the end. */
   isTemporary: boolean;
   /** Once aborted, nothing more is started and what runs is stopped. */
@@ -103,6 +104,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       ...(options.tls ? { certificates: CERTIFICATES } : {}),
       env: { ...WIDE_LIMITS.apps, ...(options.tls ? TLS_ENVIRONMENT : {}), ...options.env },
       ...(options.envOf ? { envOf: options.envOf } : {}),
+      ...(options.onServers ? { onServers: options.onServers } : {}),
       ...(options.prometheus ? { prometheus: options.prometheus } : {}),
       servers: {
         onProgress: options.say,

@@ -87,6 +87,11 @@ export class Person {
     await this.connection.ask('typing:start', { conversationId });
   }
 
+  /** Sets how others see this person. */
+  async show(status: 'away' | 'dnd'): Promise<void> {
+    await this.connection.ask('presence:set', { status });
+  }
+
   /** Watches these from now on, on every connection. */
   async watch(userIds: readonly string[]): Promise<void> {
     this.watched = userIds;

@@ -3,14 +3,14 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import type { Message } from '@parley/contracts';
+import { commands, type Conversation, type Message, queries } from '@parley/contracts';
 import { requestJson, startSystem, type System } from '@parley/tool-load';
 import { runCommand, unlessInterrupted } from '@parley/tool-local';
 import { buildOf, WORKSPACE } from '../fault/former-build';
 import { Load } from '../load/load';
 import { createWorld } from '../load/world';
-import { saidBy, select } from './selection';
-import { tap } from './tap';
+import { pairsOf, saidBy, select } from './selection';
+import { type Tap, tap } from './tap';
 
 const USAGE = `npm run record:envelopes -- --as NAME [--from REF]
   --as NAME    of the recording: libs/testing/envelopes/<NAME>.json, e.g. v2
@@ -37,15 +37,20 @@ async function main(interrupted: AbortSignal): Promise<void> {
     process.exitCode = 1;
     return;
   }
+  const begun: { tap?: Tap } = {};
   const system = await startSystem({
     name: 'record',
     isTemporary: true,
     signal: interrupted,
     say,
     appsWorkspace,
+    // What apps ask as they start is asked never again.
+    onServers: async (servers) => {
+      begun.tap = await tap(servers);
+    },
   });
   try {
-    await unlessInterrupted(interrupted, record(system, values.as, values.from, say));
+    await unlessInterrupted(interrupted, record(system, begun.tap!, values.as, values.from, say));
   } finally {
     await system.stop();
   }
@@ -53,20 +58,31 @@ async function main(interrupted: AbortSignal): Promise<void> {
 
 async function record(
   system: System,
+  { heard, stop }: Tap,
   name: string,
   from: string | undefined,
   say: (line: string) => void,
 ): Promise<void> {
-  const { heard, stop } = await tap(system.servers);
   const world = await createWorld(system);
   const load = new Load(world, system.gateway.url, 1);
   const place = world.places.find(({ guest }) => guest);
   const group = place?.circle.conversation.id ?? '';
   const path = `${system.gateway.url}/v1/conversations/${group}`;
   const accessToken = place?.people[0]?.newToken() ?? '';
-  await writeEach(path, accessToken, place?.people.slice(1, 3).map(({ userId }) => userId) ?? []);
+  const others = place?.people.slice(1, 3).map(({ userId }) => userId) ?? [];
+  await writeEach(path, accessToken, others);
+  await endOne(system.gateway.url, accessToken, others);
+  await world.bystanders[1]?.show('away');
+  const stranger = world.bystanders[2]?.newToken() ?? '';
+  await joinOne(system.gateway.url, accessToken, stranger);
+  // Who is no member is refused once messaging was asked whether he is one by now.
+  await requestJson('GET', `${path}/messages`, { accessToken: stranger }).catch(() => undefined);
   load.start();
+  // What it missed meanwhile it asks for.
+  const [history] = system.apps.of('history');
+  await history?.kill();
   await delay(LOAD_MS);
+  await history?.start();
   await requestJson('PUT', `${path}/unread`, { accessToken, body: { fromNumber: 1 } });
   await load.pause(ANSWERS_MS);
   const [leaver] = world.bystanders;
@@ -74,6 +90,9 @@ async function record(
   for (const person of [...world.people, ...world.bystanders]) person.close();
   await untilSaid(ASIDES, ASIDES_MS, () => heard.flatMap((one) => saidBy(one, group)));
   await stop();
+  const pairs = pairsOf(heard);
+  for (const pattern of Object.keys({ ...commands, ...queries }))
+    if (!pairs.has(pattern)) say(`Nobody asked and was answered: ${pattern}`);
   const envelopes = select(heard, group);
   const dir = join(WORKSPACE, 'libs/testing/envelopes');
   mkdirSync(dir, { recursive: true });
@@ -86,7 +105,10 @@ async function record(
   say(`${envelopes.length} envelopes are in ${file}`);
 }
 
-/** Writes the kinds of rows that the load leaves to chance, and a mention. Only the end of a conversation is left out. */
+/**
+ * Writes the kinds of rows and asks for what the load leaves to chance, and a mention. The end of a conversation comes
+ * in another one.
+ */
 async function writeEach(path: string, accessToken: string, mentions: string[]): Promise<void> {
   const send = async (body: string, more: object = {}): Promise<string> => {
     const answer = await requestJson<{ message: Message }>('POST', `${path}/messages`, {
@@ -99,7 +121,32 @@ async function writeEach(path: string, accessToken: string, mentions: string[]):
   const kept = await send('Hello', { mentions });
   await requestJson('PATCH', kept, { accessToken, body: { body: 'Hello, all' } });
   await requestJson('PUT', `${kept}/reactions/${encodeURIComponent('👍')}`, { accessToken });
+  await requestJson('PUT', `${kept}/pin`, { accessToken });
   await requestJson('DELETE', await send('Oops'), { accessToken });
+  await requestJson('PUT', `${path}/read`, { accessToken, body: { number: 1 } });
+  const member = `${path}/members/${mentions[0]}`;
+  for (const role of ['admin', 'member']) await requestJson('PATCH', member, { accessToken, body: { role } });
+}
+
+async function endOne(url: string, accessToken: string, memberIds: string[]): Promise<void> {
+  await requestJson('DELETE', await create(url, accessToken, { type: 'group', memberIds }), { accessToken });
+}
+
+async function joinOne(url: string, accessToken: string, stranger: string): Promise<void> {
+  const channel = { type: 'channel', title: 'Open', visibility: 'public', memberIds: [] };
+  const path = await create(url, accessToken, channel);
+  await requestJson('POST', `${path}/join`, { accessToken: stranger });
+}
+
+/** Where the new conversation is reached. */
+async function create(url: string, accessToken: string, body: object): Promise<string> {
+  const path = `${url}/v1/conversations`;
+  const { conversation } = await requestJson<{ conversation: Conversation }>('POST', path, {
+    accessToken,
+    headers: { 'idempotency-key': randomUUID() },
+    body,
+  });
+  return `${path}/${conversation.id}`;
 }
 
 /** @throws Error when not all of it was said in time */

@@ -7,6 +7,8 @@ export interface Recorded {
   /** Empty for what goes to a queue by its name. */
   exchange: string;
   key: string;
+  /** Of requests: the key of the replies to them. */
+  replyTo?: string;
   /** The envelope, byte for byte as text. */
   body: string;
 }
@@ -30,14 +32,26 @@ export async function tap(servers: Servers): Promise<Tap> {
   await channel.consume(
     queue,
     (message) => {
-      const { exchange_name: exchange = '', routing_keys: keys = [] } = (message?.properties.headers ??
-        {}) as {
+      const {
+        exchange_name: exchange = '',
+        routing_keys: keys = [],
+        properties,
+      } = (message?.properties.headers ?? {}) as {
         exchange_name?: string;
         routing_keys?: string[];
+        properties?: { reply_to?: string };
       };
       const key = keys[0] ?? '';
       const kind = kindOf(exchange, key);
-      if (message && kind) heard.push({ kind, exchange, key, body: message.content.toString() });
+      if (!message || !kind) return;
+      const replyTo = kind === 'requests' ? properties?.reply_to : undefined;
+      heard.push({
+        kind,
+        exchange,
+        key,
+        ...(replyTo !== undefined && { replyTo }),
+        body: message.content.toString(),
+      });
     },
     { noAck: true },
   );

@@ -45,6 +45,8 @@ export interface StackOptions extends Pick<
   prometheus?: MonitoringOptions;
   /** A folder for certificates, made where they are missing: every connection but those behind the gateway, or behind the load balancer, is encrypted then. */
   certificates?: string;
+  /** Is waited for once the servers run and before the apps start: to hear what these say first. */
+  onServers?: (servers: Servers) => Promise<void>;
   /** Called as each step begins, and with the name of each process that is ready. */
   onStep?: (step: string) => void;
   onReady?: (name: string) => void;
@@ -74,6 +76,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   try {
     if (servers.mongodb) onStep(`Messages are kept in ${describe(servers.mongodb)}`);
     options.signal?.throwIfAborted();
+    await options.onServers?.(servers);
     const setup = setupWith(servers.environment);
     onStep('Starting the apps');
     const apps = await startApps({ ...setup, workspace: options.appsWorkspace ?? options.workspace });
