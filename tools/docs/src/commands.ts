@@ -75,7 +75,7 @@ function checkScript([verb = '', ...rest]: string[], { scripts }: Known): string
 }
 
 /** @param app whose image it runs in, if in any */
-function checkProgram([file = ''], app: string | undefined, { exists }: Known): string[] {
+function checkProgram([file = '']: string[], app: string | undefined, { exists }: Known): string[] {
   if (!/^[\w./-]+\.m?js$/.test(file)) return [];
   const source = app === undefined ? file : `apps/${app}/${file.replace(/^dist\/(.*)\.js$/, 'src/$1.ts')}`;
   return exists(source) ? [] : [`There is no ${source}.`];
