@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { LogEvent, PartitionRows } from '@parley/contracts';
 import { laneOf, PARTITIONS } from '@parley/contracts';
-import { freshVhost } from '@parley/testing';
+import { freshVhost, until } from '@parley/testing';
 import { LaneFeed } from './feed';
 import { Peer } from './testing/peer';
 
@@ -19,6 +19,8 @@ function row(position: number): LogEvent {
 /** A log in memory behind a messaging peer, and consumers that share one store of positions. */
 class World {
   readonly heads = new Map<number, number>();
+  /** Positions that the log of every partition has lost. */
+  readonly lost = new Set<number>();
   epoch = 'one';
   readonly stored = new Map<number, number>();
   readonly applied: { by: string; partition: number; position: number }[] = [];
@@ -47,7 +49,7 @@ class World {
           const head = this.heads.get(partition) ?? 0;
           const rows = Array.from({ length: Math.max(0, Math.min(limit, head - after)) }, (_, i) =>
             row(after + i + 1),
-          );
+          ).filter(({ position }) => !this.lost.has(position));
           return { epoch: this.epoch, head, rows };
         },
       },
@@ -125,6 +127,22 @@ describe('LaneFeed', () => {
     tell();
     await world.until(() => world.stored.get(3) === 6);
     expect(world.applied.map(({ position }) => position)).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
+  it('stops a partition whose log has a hole, says so, and goes on once it is mended', async () => {
+    const log = await world.startLog();
+    const { feed } = await world.startConsumer();
+    world.publish(log, 3, 1);
+    await world.until(() => world.stored.get(3) === 1);
+    world.lost.add(2);
+    world.publish(log, 3, 3);
+    world.publish(log, 4, 1);
+    await world.until(() => world.stored.get(4) === 1);
+    await until('it says so', () => feed.trouble() === 'partition 3 is stopped: after 1 the log has 3');
+    expect(world.stored.get(3)).toBe(1);
+    world.lost.clear();
+    await world.until(() => world.stored.get(3) === 3);
+    expect(feed.trouble()).toBeUndefined();
   });
 
   it('takes the rows of an envelope that it cannot read from the log', async () => {

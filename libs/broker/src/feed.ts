@@ -34,6 +34,8 @@ export interface LaneFeedOptions {
 }
 
 const ASK_AGAIN_MS = 500;
+/** A log is mended by people: a hole is looked at this often. */
+const LOOK_AGAIN_MS = 5000;
 
 /**
  * Feeds a service from the log: takes its share of the lanes, puts rows into order, fetches what is missing, and
@@ -45,8 +47,8 @@ export class LaneFeed {
   private readonly sequencer: RowSequencer;
   private readonly consumer: LaneConsumer;
   private readonly traces = new RowTraces();
-  /** Partitions whose stored position is ahead of the log: stopped until an operator has looked. */
-  private readonly halted = new Set<number>();
+  /** Partitions that are stopped until an operator has looked, and why: the log does not go on from what is stored of them. */
+  private readonly halted = new Map<number, string>();
   private stopped = false;
 
   constructor(private readonly options: LaneFeedOptions) {
@@ -55,6 +57,7 @@ export class LaneFeed {
       replay: (partition, after, limit) => this.replay(partition, after, limit),
       apply: (batch) => this.apply(batch),
       onGap: options.onGap,
+      onHole: (partition, after, next) => this.haltAtHole(partition, after, next),
       logger: broker.options.logger,
     });
     this.consumer = new LaneConsumer({
@@ -62,7 +65,12 @@ export class LaneFeed {
       membership,
       queue: (lane) => queues.lane(broker.options.service, lane),
       onTake: (lane) => this.take(lane),
-      onDrop: (lane) => partitionsOfLane(lane).forEach((partition) => this.sequencer.unfollow(partition)),
+      onDrop: (lane) => {
+        for (const partition of partitionsOfLane(lane)) {
+          this.sequencer.unfollow(partition);
+          this.halted.delete(partition);
+        }
+      },
       onEnvelope: (envelope, ack) => this.receive(envelope, ack),
     });
     control.on(controlKeys.heads, (body) => this.hearHeads(body as HeadsEnvelope));
@@ -100,7 +108,10 @@ export class LaneFeed {
   /** Why this instance does not do its part; undefined when it does. */
   trouble(): string | undefined {
     if (this.epoch === undefined) return 'the epoch is not known yet';
-    if (this.halted.size > 0) return `ahead of the log in partitions ${[...this.halted].join(', ')}`;
+    if (this.halted.size > 0)
+      return [...this.halted]
+        .map(([partition, why]) => `partition ${partition} is stopped: ${why}`)
+        .join('; ');
     return this.options.broker.envelopes.trouble();
   }
 
@@ -112,17 +123,32 @@ export class LaneFeed {
       const position = stored.get(partition) ?? 0;
       const { head } = await this.replay(partition, position, 0);
       if (position > head) {
-        this.halted.add(partition);
-        this.options.broker.options.logger.error(
-          { partition, position, head },
-          'feed: ahead of the log, stopped',
-        );
+        this.halt(partition, `what is stored, ${position}, is ahead of the log, ${head}`);
         continue;
       }
       this.halted.delete(partition);
       this.sequencer.follow(partition, position);
       if (position < head) this.sequencer.catchUp(partition);
     }
+  }
+
+  private halt(partition: number, why: string): void {
+    this.halted.set(partition, why);
+    this.options.broker.options.logger.error({ partition, why }, 'feed: a partition is stopped');
+  }
+
+  /** Its rows stay in the log, and it goes on from there once the missing one is back. */
+  private haltAtHole(partition: number, after: number, next: number): void {
+    const why = `after ${after} the log has ${next}`;
+    this.halt(partition, why);
+    const look = setTimeout(() => {
+      // Given away, stopped for another reason, or in another epoch meanwhile.
+      if (this.stopped || this.halted.get(partition) !== why) return;
+      this.halted.delete(partition);
+      this.sequencer.follow(partition, after);
+      this.sequencer.catchUp(partition);
+    }, LOOK_AGAIN_MS);
+    look.unref();
   }
 
   private async apply(batch: PartitionRows[]): Promise<void> {

@@ -18,6 +18,9 @@ function row(position: number): LogEvent {
 
 /** A log of two partitions, and a sequencer that reads it. */
 function world(heads: Record<number, number>, jump?: { rowsMax: number }, slowFrom = Infinity) {
+  const holes: [partition: number, after: number, next: number][] = [];
+  /** Rows of the first partition that the log has lost, up to this position. */
+  let lostUpTo = 0;
   const applied: Record<number, number[]> = { 1: [], 2: [] };
   const jumps: [number, number][] = [];
   const replays: number[] = [];
@@ -34,7 +37,9 @@ function world(heads: Record<number, number>, jump?: { rowsMax: number }, slowFr
       return Promise.resolve({
         epoch: 'e',
         head,
-        rows: Array.from({ length: count }, (_, i) => row(after + i + 1)),
+        rows: Array.from({ length: count }, (_, i) => row(after + i + 1)).filter(
+          ({ position }) => partition !== 1 || position > lostUpTo,
+        ),
       });
     },
     apply: (batch: PartitionRows[]) => {
@@ -44,15 +49,46 @@ function world(heads: Record<number, number>, jump?: { rowsMax: number }, slowFr
     ...(jump && {
       jump: { ...jump, to: (partition: number, head: number) => jumps.push([partition, head]) },
     }),
+    onHole: (...hole) => holes.push(hole),
     logger: quiet,
     sleep: soon,
   });
-  return { sequencer, applied, jumps, replays, limits, fail: (times: number) => (failures = times) };
+  return {
+    sequencer,
+    applied,
+    jumps,
+    replays,
+    limits,
+    holes,
+    fail: (times: number) => (failures = times),
+    lose: (upTo: number) => (lostUpTo = upTo),
+  };
 }
 
 const upTo = (n: number) => Array.from({ length: n }, (_, i) => i + 1);
 
 describe('RowSequencer', () => {
+  it('follows a partition no longer whose log has a hole, and goes on with the others', async () => {
+    const { sequencer, applied, holes, lose } = world({ 1: 6, 2: 3 });
+    lose(4);
+    sequencer.follow(1, 2);
+    sequencer.follow(2, 0);
+    const done: string[] = [];
+    sequencer.offer([{ partition: 1, rows: [row(6)] }], () => done.push('first'));
+    sequencer.offer([{ partition: 2, rows: [row(1), row(2)] }], () => done.push('second'));
+    await sequencer.idle();
+    expect(holes).toEqual([[1, 2, 5]]);
+    expect(sequencer.position(1)).toBeUndefined();
+    expect(applied).toEqual({ 1: [], 2: [1, 2] });
+    expect(done).toEqual(['first', 'second']);
+    // Mended, it goes on from where it stood.
+    lose(0);
+    sequencer.follow(1, 2);
+    sequencer.catchUp(1);
+    await sequencer.idle();
+    expect(applied[1]).toEqual([3, 4, 5, 6]);
+  });
+
   it('applies every row once and in order, whatever is lost, repeated or reordered', async () => {
     const delivery = fc.record({
       partition: fc.constantFrom(1, 2),

@@ -15,6 +15,11 @@ export interface SequencerOptions {
    * goes on from `head`. For those who keep no state, only an audience.
    */
   jump?: { rowsMax: number; to(partition: number, head: number): void };
+  /**
+   * Given, a partition whose log lacks the row after the applied one is followed no longer, so that the others go on, and this
+   * is called. Otherwise it is asked for again and again, and everything waits.
+   */
+  onHole?(partition: number, after: number, next: number): void;
   /** Told of every gap found, with the number of rows missing as far as known. */
   onGap?(partition: number, rows: number): void;
   logger: Logger;
@@ -185,8 +190,12 @@ export class RowSequencer {
         }
         const first = rows[0];
         if (!first) return;
-        if (first.position !== after + 1)
-          throw new Error(`the log answered ${first.position} after ${after}`);
+        if (first.position !== after + 1) {
+          if (!this.options.onHole) throw new Error(`the log answered ${first.position} after ${after}`);
+          this.unfollow(partition);
+          this.options.onHole(partition, after, first.position);
+          return;
+        }
         await this.commit(new Map([[partition, { partition, rows }]]));
         waitMs = RETRY_MS_MIN;
       } catch (error) {
