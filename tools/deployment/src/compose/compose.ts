@@ -24,6 +24,11 @@ const ANY_PORT = [
   'MAIL_PORT',
   'GRAFANA_PORT',
 ];
+/** Whatever the docker/.env of a deployment on this machine says. */
+const IMAGES = {
+  VERSION: process.env['VERSION'] ?? 'local',
+  REGISTRY: process.env['REGISTRY'] ?? 'parley',
+};
 /** As docker/secrets.mjs makes it. */
 const GRAFANA_PASSWORD = resolve(__dirname, '../../../../docker/secrets/grafana.password');
 const START_WITHIN_S = 900;
@@ -157,9 +162,9 @@ export class Compose implements Deployment {
       ...files,
     ];
     const given = chosen.flatMap((file) => ['--file', file]);
-    const env = Object.fromEntries(ANY_PORT.map((name) => [name, process.env[name] ?? '0']));
+    const ports = Object.fromEntries(ANY_PORT.map((name) => [name, process.env[name] ?? '0']));
     return run('docker', ['compose', '--project-name', project, ...given, ...args], {
-      env,
+      env: { ...ports, ...IMAGES },
       signal: this.signal,
     });
   }
