@@ -16,7 +16,7 @@ export function startMessaging(
     config,
     start: async (app) => {
       await startBroker(app);
-      app.get(LogRuntime).start();
+      await app.get(LogRuntime).start();
       app.get(MembershipEnder).start();
     },
     ...options,

@@ -41,7 +41,7 @@ const ANNOUNCE_MS = 1000;
 const AFTER_END_MS = 5;
 /** A partition that could not be served is looked at again after this long. */
 const STOPPED_MS = 10_000;
-/** One whose log could not be read, after this long: until then the others are begun without it. */
+/** One whose log could not be read twice in a row, after this long: until then the others are begun without it. */
 const UNREAD_MS = 1000;
 
 interface Held {
@@ -64,6 +64,8 @@ export class LeaseKeeper {
   private readonly gone = new Map<string, number>();
   /** Partitions that could not be served, and until when they are left alone. */
   private readonly stoppedUntil = new Map<number, number>();
+  /** Those whose log could not be read when it was last tried. */
+  private readonly unread = new Set<number>();
   private timer?: NodeJS.Timeout;
   private announcer?: NodeJS.Timeout;
   private foreignEnd?: NodeJS.Timeout;
@@ -242,8 +244,16 @@ export class LeaseKeeper {
   private async open(terms: Map<number, number>, isMine: (partition: number) => boolean): Promise<void> {
     const unserved = await this.options.open(terms);
     const now = this.options.monotonic();
-    for (const { partition, isStopped } of unserved)
-      this.stoppedUntil.set(partition, now + (isStopped ? STOPPED_MS : UNREAD_MS));
+    const wereUnread = [...terms.keys()].filter((partition) => this.unread.delete(partition));
+    for (const { partition, isStopped } of unserved) {
+      if (isStopped) this.stoppedUntil.set(partition, now + STOPPED_MS);
+      else {
+        this.unread.add(partition);
+        // Trouble of a moment: its commands wait, and whoever wants it looks again at once.
+        if (wereUnread.includes(partition)) this.stoppedUntil.set(partition, now + UNREAD_MS);
+        else this.isLeft = true;
+      }
+    }
     const free = unserved.map(({ partition }) => partition).filter(isMine);
     for (const partition of free) this.held.delete(partition);
     await this.release(free);

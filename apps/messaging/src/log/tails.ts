@@ -11,8 +11,9 @@ export interface Tails {
 }
 
 /**
- * Where the logs of partitions end. One question for all of them makes a quick start; where it fails each is asked for by
- * itself, so that one which cannot be read keeps no other from being served. One after the other: commits go on beside.
+ * Where the logs of partitions end. One question for all of them makes a quick start, asked twice, for trouble mostly passes;
+ * then each is asked for by itself, so that one which cannot be read keeps no other from being served. One after the other:
+ * commits go on beside.
  */
 export async function readTails(
   store: LogStore,
@@ -20,7 +21,7 @@ export async function readTails(
   onUnread?: (error: unknown) => void,
 ): Promise<Tails> {
   const tails: Tails = { found: new Map(), missing: new Map() };
-  if (await ask(partitions)) return tails;
+  if ((await ask(partitions)) || (await ask(partitions))) return tails;
   let unread = 0;
   for (const partition of partitions.length > 1 ? partitions : []) {
     unread = (await ask([partition])) ? 0 : unread + 1;
