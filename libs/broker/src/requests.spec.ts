@@ -201,6 +201,32 @@ describe('commands and queries', () => {
     await broker.stop();
   });
 
+  it('are answered by one that closes, if it has taken them, and else by another', async () => {
+    const events = new EventEmitter();
+    const [isAsked, mayAnswer] = [once(events, 'asked'), once(events, 'answer')];
+    const taken: string[] = [];
+    const serve = (name: string) => ({
+      'messaging.epoch': async () => {
+        taken.push(name);
+        events.emit('asked');
+        if (name === 'leaving') await mayAnswer;
+        return { epoch: name, partitions: PARTITIONS };
+      },
+    });
+    const leaving = await start('messaging', { queries: true }, serve('leaving'));
+    const asker = await start('realtime');
+    const first = asker.requester.query('messaging.epoch', {});
+    await isAsked;
+    const closed = leaving.strategy!.close();
+    await start('messaging', { queries: true }, serve('staying'));
+    const asked = Array.from({ length: 20 }, () => asker.requester.query('messaging.epoch', {}));
+    expect(new Set((await Promise.all(asked)).map(({ epoch }) => epoch))).toEqual(new Set(['staying']));
+    events.emit('answer');
+    expect(await first).toEqual({ epoch: 'leaving', partitions: PARTITIONS });
+    await closed;
+    expect(taken.filter((name) => name === 'leaving')).toHaveLength(1);
+  });
+
   it('answer unavailable within their time when nobody owns the partition, or nobody answers', async () => {
     const silent = await start(
       'messaging',

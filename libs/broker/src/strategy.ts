@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { CommandName, QueryName, QueueSpec, ServiceName } from '@parley/contracts';
 import { commands, exchanges, ParleyError, parse, queries, queues, unavailable } from '@parley/contracts';
 import type { CustomTransportStrategy, MessageHandler } from '@nestjs/microservices';
@@ -36,6 +37,8 @@ export class Moved extends Error {}
 const IN_FLIGHT_MAX = 20_000;
 /** Of an asker that does not say for how long it waits; it may have held the request for most of its time. */
 const TIME_LEFT_MS = 1000;
+/** Above the time of any query or command. */
+const CLOSE_MS_MAX = 2500;
 
 /**
  * The NestJS transport of this system: @MessagePattern methods answer commands and queries by their catalogue name,
@@ -45,6 +48,8 @@ const TIME_LEFT_MS = 1000;
 export class BrokerStrategy extends Server implements CustomTransportStrategy {
   private readonly replies: ReplySender;
   private inFlight = 0;
+  /** How to take no more queries, which any other instance answers. */
+  private stopQueries: () => Promise<unknown> = () => Promise.resolve();
 
   constructor(
     private readonly broker: Broker,
@@ -76,7 +81,12 @@ export class BrokerStrategy extends Server implements CustomTransportStrategy {
     callback();
   }
 
-  close(): void {
+  /** Takes no more queries, and resolves once what was taken is answered: its servers are closed behind it. */
+  async close(): Promise<void> {
+    const until = performance.now() + CLOSE_MS_MAX;
+    // Of a connection that is gone there is nothing to stop.
+    await this.stopQueries().catch(() => undefined);
+    while (this.inFlight > 0 && performance.now() < until) await delay(5);
     this.replies.flush();
   }
 
@@ -93,7 +103,7 @@ export class BrokerStrategy extends Server implements CustomTransportStrategy {
     closeTogether(connection, channel, this.broker.options.logger);
     await assertQueue(channel, queue);
     const service = queue.name.split('.')[0] as ServiceName;
-    await channel.consume(
+    const { consumerTag } = await channel.consume(
       queue.name,
       (message) => {
         if (message) this.receive(message, service);
@@ -101,6 +111,8 @@ export class BrokerStrategy extends Server implements CustomTransportStrategy {
       // Requests are answered or asked again, so they need no acknowledgement.
       { noAck: true },
     );
+    if (queue.name === queues.queries(service).name)
+      this.stopQueries = async () => channel.cancel(consumerTag);
   }
 
   private receive(message: ConsumeMessage, service: ServiceName): void {

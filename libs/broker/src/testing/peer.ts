@@ -22,6 +22,7 @@ export class Peer {
   readonly membership: Membership;
   readonly requester: Requester;
   readonly publisher: Publisher;
+  strategy?: BrokerStrategy;
 
   constructor(
     url: string,
@@ -41,7 +42,7 @@ export class Peer {
 
   /** Connects; handlers answer patterns as a Nest application's would. */
   async start(serves: Serves = {}, handlers: Record<string, Handler> = {}): Promise<this> {
-    const strategy = new BrokerStrategy(this.broker, serves);
+    const strategy = (this.strategy = new BrokerStrategy(this.broker, serves));
     for (const [pattern, handler] of Object.entries(handlers)) {
       const callback = (data: never, context: RequestContext) => Promise.resolve(handler(data, context));
       strategy.addHandler(pattern, callback as unknown as MessageHandler);
