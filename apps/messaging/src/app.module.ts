@@ -38,7 +38,7 @@ import { MarkWriter } from './read-mark/mark.writer';
 import { logStore } from './store';
 
 /** Connections of their own for appends and leases, so that a storm of reads holds up neither. */
-const logConnections = { name: 'log', poolMax: LOG_CONNECTIONS };
+export const logConnections = { name: 'log', poolMax: LOG_CONNECTIONS };
 const leaseConnections = { name: 'leases', poolMax: 1 };
 
 /** The one place where ports meet their implementations and everything its settings. */

@@ -1,6 +1,8 @@
+import { getDataSourceToken } from '@nestjs/typeorm';
 import { startBroker } from '@parley/broker';
-import { runService, type RunningService, type ServiceOptions } from '@parley/service';
-import { AppModule } from './app.module';
+import { connectAll, runService, type RunningService, type ServiceOptions } from '@parley/service';
+import type { DataSource } from 'typeorm';
+import { AppModule, logConnections } from './app.module';
 import type { MessagingConfig } from './config';
 import { MembershipEnder } from './conversation/membership.ender';
 import { LogRuntime } from './log/log.runtime';
@@ -16,7 +18,9 @@ export function startMessaging(
     config,
     start: async (app) => {
       await startBroker(app);
-      await app.get(LogRuntime).start();
+      // While processes start one may have to wait for a connection, longer than commands wait for their conversation.
+      await connectAll(app.get<DataSource>(getDataSourceToken(logConnections.name)));
+      app.get(LogRuntime).start();
       app.get(MembershipEnder).start();
     },
     ...options,

@@ -32,7 +32,7 @@ export class LogRuntime implements OnModuleDestroy {
   private unreachableAt = Infinity;
 
   constructor(
-    @Inject(LogStore) private readonly store: LogStore,
+    @Inject(LogStore) store: LogStore,
     @Inject(LeaseStore) leaseStore: LeaseStore,
     @Inject(Deployment) deployment: Deployment,
     @Inject(Broker) private readonly broker: Broker,
@@ -83,9 +83,7 @@ export class LogRuntime implements OnModuleDestroy {
     observeOwnership(() => this.leases.partitions().length);
   }
 
-  async start(): Promise<void> {
-    // With a connection at hand terms begin at once: while a process starts, making one may take longer than it may.
-    await this.store.positions([0]).catch((error: unknown) => log.warn({ err: error }, 'The log is away.'));
+  start(): void {
     this.events.start();
     this.leases.start();
     this.membership.onChange('messaging', () => this.leases.look());
