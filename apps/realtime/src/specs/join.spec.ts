@@ -198,23 +198,28 @@ describe('joining', () => {
 
   it('lets those wait who come while many join, and asks for them together', async () => {
     const { messaging } = world;
-    const asked: string[] = [];
+    const [first, next] = [STARTED_SINGLY + 1, 5].map((length) => Array.from({ length }, aUser)) as [
+      string[],
+      string[],
+    ];
+    const own = new Set([...first, ...next]);
+    const asked = new Set<string>();
     let release!: () => void;
     const released = new Promise<void>((resolve) => (release = resolve));
     messaging.beforeJoinAnswer = (userId) => {
-      asked.push(userId);
+      // The sockets of before are asked for anew where the node has gone on from a head.
+      if (!own.has(userId)) return Promise.resolve();
+      asked.add(userId);
       return released;
     };
     const waiting = (joins: number) => async () =>
       (await world.metrics(0)).includes(`\nrealtime_joins_waiting ${joins}\n`);
     const open = async (userId: string) => world.open({ token: await accessTokenFor(userId) });
-    const first = Array.from({ length: STARTED_SINGLY + 1 }, aUser);
     const clients = await Promise.all(first.map(open));
-    await until('so many are asked for', () => asked.length === first.length);
-    const next = Array.from({ length: 5 }, aUser);
+    await until('so many are asked for', () => asked.size === first.length);
     clients.push(...(await Promise.all(next.map(open))));
     await until('the others wait', waiting(next.length));
-    expect(asked.sort()).toEqual(first.sort());
+    expect(asked).toEqual(new Set(first));
 
     messaging.beforeJoinAnswer = () => Promise.resolve();
     release();
