@@ -62,10 +62,14 @@ export class BrokerStrategy extends Server implements CustomTransportStrategy {
   listen(callback: () => void): void {
     const { service, instanceId } = this.broker.options;
     if (this.serves.commands) {
-      void this.broker.onConnection((connection) => this.answer(connection, queues.commands(instanceId)));
+      void this.broker.onConnection(async (connection) => {
+        await this.answer(connection, queues.commands(instanceId));
+      });
     }
     if (this.serves.queries) {
-      void this.broker.onConnection((connection) => this.answer(connection, queues.queries(service)));
+      void this.broker.onConnection(async (connection) => {
+        this.stopQueries = await this.answer(connection, queues.queries(service));
+      });
     }
     for (const subscription of this.serves.subscriptions ?? []) {
       const { name } = exchanges[subscription.exchange];
@@ -98,7 +102,8 @@ export class BrokerStrategy extends Server implements CustomTransportStrategy {
     return this.broker as T;
   }
 
-  private async answer(connection: ChannelModel, queue: QueueSpec): Promise<void> {
+  /** Takes the requests of a queue on this connection. Returns how to take no more. */
+  private async answer(connection: ChannelModel, queue: QueueSpec): Promise<() => Promise<unknown>> {
     const channel = await connection.createChannel();
     closeTogether(connection, channel, this.broker.options.logger);
     await assertQueue(channel, queue);
@@ -111,8 +116,7 @@ export class BrokerStrategy extends Server implements CustomTransportStrategy {
       // Requests are answered or asked again, so they need no acknowledgement.
       { noAck: true },
     );
-    if (queue.name === queues.queries(service).name)
-      this.stopQueries = async () => channel.cancel(consumerTag);
+    return async () => channel.cancel(consumerTag);
   }
 
   private receive(message: ConsumeMessage, service: ServiceName): void {

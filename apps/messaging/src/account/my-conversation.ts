@@ -5,8 +5,9 @@ export const isMember = 'm.role is not null and not c.is_deleted';
 
 /** A conversation joined with what one member sees of it. Aliases: m membership, c conversation, k mark. */
 export const myConversationColumns = `
-  m.conversation_id as id, case when not c.is_deleted then m.role end as role, m.read_base, c.type, c.title, c.topic, c.visibility, c.archived, c.created_by,
-  c.created_at, c.version, c.message_count, c.member_count, c.last_activity_at, k.read_number, k.unread_from,
+  m.conversation_id as id, case when not c.is_deleted then m.role end as role, m.read_base,
+  c.type, c.title, c.topic, c.visibility, c.archived, c.created_by, c.created_at, c.version, c.message_count,
+  c.member_count, c.last_activity_at, k.read_number, k.unread_from,
   c.partition, c.last_message_id, c.last_message_position,
   (select count(*)::integer from mentions n where n.user_id = m.user_id and n.conversation_id = m.conversation_id
      and n.number > greatest(m.read_base, coalesce(k.read_number, 0))) as unread_mentions,

@@ -46,9 +46,9 @@ export class MembershipEnder {
   }
 
   private async endAll(): Promise<void> {
-    while (this.isAskedAgain && !this.isStopped) {
+    for (let isLeft = true; !this.isStopped && (isLeft || this.isAskedAgain);) {
       this.isAskedAgain = false;
-      while (!this.isStopped && (await this.endSome()));
+      isLeft = await this.endSome();
     }
   }
 

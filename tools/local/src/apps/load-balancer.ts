@@ -23,7 +23,8 @@ export interface LoadBalancer extends Instance {
 }
 
 /**
- * Starts HAProxy, which is installed first where it is missing, and waits until it has a gateway to send to. Server `gateway-<n>` of its configuration is the n-th one.
+ * Starts HAProxy, which is installed first where it is missing, and waits until it has a gateway to send to. Server
+ * `gateway-<n>` of its configuration is the n-th one.
  * @param options.certificates a folder of `makeCertificates`: `port` is of HTTPS then, which ends here
  * @throws LocalError when it cannot be installed or does not come up.
  */
