@@ -126,7 +126,7 @@ export class FeedStore {
     });
   }
 
-  /** One statement: entries and positions come together or not at all. */
+  /** One statement: entries and positions come together or not at all, of all spans. */
   private async store(client: Pool | PoolClient, epoch: string, spans: Span[], entries: Entry[]) {
     const revisions = spans.map(({ partition }) => this.revisions.get(partition) ?? '0');
     const positions = [...columns(spans, 'partition', 'first', 'last'), revisions, epoch];

@@ -16,7 +16,7 @@ import { PresenceLookup } from '../feed/presence.lookup';
 import { NotificationStore } from '../notification/notification.store';
 import { Pruner } from '../notification/pruner';
 import { MessagingPeer, PresencePeer } from '../testing/peers';
-import { beginning, play, step } from '../testing/story';
+import { beginning, play, type Step, step } from '../testing/story';
 import { ParkedReplay } from './parked.replay';
 import { ParkedStore } from './parked.store';
 
@@ -74,6 +74,22 @@ function makeBoth() {
 async function keysOf(text: string, values: unknown[] = []): Promise<string[]> {
   const { rows } = await pool.query<{ key: string }>(text, values);
   return rows.map(({ key }) => key).sort();
+}
+
+/** Somebody joins a small group, which nobody reads until a message is there: with it the group is small no longer. */
+const grownMeanwhile: [Step[], Choice] = [
+  [
+    { kind: 'add', conversation: 1, user: 3 },
+    { kind: 'send', conversation: 1, user: 0, mentions: [] },
+  ],
+  { broken: [0.9], cut: 0.9, late: Array(12).fill(false), onlyMessages: false },
+];
+
+interface Choice {
+  broken: number[];
+  cut: number;
+  late: boolean[];
+  onlyMessages: boolean;
 }
 
 /** Rows to break, as shares of the story's length. */
@@ -144,6 +160,6 @@ test('whatever is parked, mended in whatever order and replayed, leads to where 
       // Where memberships were never unknown, nobody got one too many.
       if (choice.onlyMessages) expect(among(entries, visible)).toEqual(among(story.entries, visible));
     }),
-    { numRuns: 40 },
+    { numRuns: 40, examples: [grownMeanwhile] },
   );
 });
