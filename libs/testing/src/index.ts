@@ -4,6 +4,7 @@ export { interruptible, type Interruptible } from './interruptible';
 export { managementRequest } from './management';
 export { describeMongo, itOnMongo, testMongo, type TestMongo } from './mongo';
 export { OtlpReceiver, type ReceivedSpan } from './otlp-receiver';
+export { pagesTouched } from './pages';
 export { privateRedis } from './private-redis';
 export { formerRelease, type RecordedEnvelope, type Recording } from './recorded';
 export { testServers, type TestServers } from './servers';

@@ -5,7 +5,38 @@ import type { Pool } from 'pg';
 import type { LogStore } from '../log/log.store';
 import { lastMessages } from './last-message.reader';
 import type { MyConversationRow } from './my-conversation';
-import { isMember, myConversationColumns, myConversationSource, toMyConversation } from './my-conversation';
+import { isMember, joinMyConversation, myConversationColumns, toMyConversation } from './my-conversation';
+
+/** Gives one row without an entry where there is none: the snapshot is wanted in any case. */
+const pageFrom = (memberships: string, where: string) => `
+  select now.xmin, entry.*
+  from (select pg_snapshot_xmin(pg_current_snapshot())::text as xmin) as now
+  left join lateral (
+    select ${myConversationColumns} from ${memberships} ${joinMyConversation}
+    where ${where}
+    order by m.conversation_id limit $3
+  ) as entry on true
+  order by entry.id`;
+
+const pageOfAll = pageFrom(
+  'memberships m',
+  `m.user_id = $1 and ($2::uuid is null or m.conversation_id > $2) and ${isMember}`,
+);
+
+/** An entry changes with the membership or the mark. Which did is known before anything is looked up for them. */
+const touched = ['memberships', 'marks']
+  .map(
+    (table) => `
+    select conversation_id from ${table}
+    where user_id = $1 and stamp >= $4::xid8 and ($2::uuid is null or conversation_id > $2)`,
+  )
+  .join(' union ');
+const pageOfChanges = pageFrom(
+  `(select * from (${touched}) as entries order by conversation_id limit $3) as touched
+   join lateral
+     (select * from memberships where user_id = $1 and conversation_id = touched.conversation_id offset 0) m on true`,
+  'true',
+);
 
 /** The one row of a reading that found nothing: it has the snapshot alone. */
 interface NoEntry {
@@ -31,26 +62,12 @@ export class AccountReader {
   /** Entries changed since the cursor; null asks for all that are joined. */
   async changes(userId: string, cursor: string | null, limit: number): Promise<AccountPage> {
     const from = cursor === null ? undefined : decodeCursor(cursor);
-    const { rows: read } = await this.pool.query<(MyConversationRow | NoEntry) & { xmin: string }>({
-      name: 'account-changes',
-      text: `select now.xmin, entry.*
-             from (select pg_snapshot_xmin(pg_current_snapshot())::text as xmin) as now
-             left join lateral (
-               select ${myConversationColumns} ${myConversationSource}
-               where m.user_id = $1 and (m.stamp >= $2::xid8 or k.stamp >= $2::xid8)
-                 and ($5::boolean or (${isMember}))
-                 and ($3::uuid is null or m.conversation_id > $3)
-               order by m.conversation_id limit $4
-             ) as entry on true
-             order by entry.id`,
-      values: [
-        userId,
-        from?.since ?? '0',
-        from?.after ?? null,
-        limit + 1,
-        from !== undefined && from.since !== '0',
-      ],
-    });
+    const after = from?.after ?? null;
+    const { rows: read } = await this.pool.query<(MyConversationRow | NoEntry) & { xmin: string }>(
+      from === undefined || from.since === '0'
+        ? { name: 'account-all', text: pageOfAll, values: [userId, after, limit + 1] }
+        : { name: 'account-changes', text: pageOfChanges, values: [userId, after, limit + 1, from.since] },
+    );
     // Where the sync after this one begins: as the first page saw things, so that nothing falls in between.
     const next = from?.next ?? read[0]!.xmin;
     const rows = read.filter((row) => row.id !== null);
@@ -86,7 +103,7 @@ export class AccountReader {
       text: `select page.*, asked.user_id as reader_id
              from unnest($1::uuid[]) as asked(user_id)
              cross join lateral (
-               select ${myConversationColumns} ${myConversationSource}
+               select ${myConversationColumns} from memberships m ${joinMyConversation}
                where m.user_id = asked.user_id and ${isMember}
                order by c.last_activity_at desc, c.id desc limit $2
              ) as page
@@ -105,7 +122,7 @@ export class AccountReader {
     const [before, beforeId] = cursor === undefined ? [null, null] : decodeListCursor(cursor);
     const { rows } = await this.pool.query<MyConversationRow>({
       name: 'account-list',
-      text: `select ${myConversationColumns} ${myConversationSource}
+      text: `select ${myConversationColumns} from memberships m ${joinMyConversation}
              where m.user_id = $1 and ${isMember}
                and ($2::timestamptz is null or (c.last_activity_at, c.id) < ($2, $3::uuid))
              order by c.last_activity_at desc, c.id desc limit $4`,
@@ -132,7 +149,7 @@ export class AccountReader {
   async one(userId: string, conversationId: string): Promise<MyConversation | undefined> {
     const { rows } = await this.pool.query<MyConversationRow>({
       name: 'account-one',
-      text: `select ${myConversationColumns} ${myConversationSource}
+      text: `select ${myConversationColumns} from memberships m ${joinMyConversation}
              where m.user_id = $1 and m.conversation_id = $2 and ${isMember}`,
       values: [userId, conversationId],
     });

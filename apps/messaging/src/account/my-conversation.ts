@@ -3,7 +3,7 @@ import type { Message, MyConversation } from '@parley/contracts';
 /** Those of a deleted conversation are ended some time after it (`MembershipEnder`). Aliases as below. */
 export const isMember = 'm.role is not null and not c.is_deleted';
 
-/** A conversation joined with what one member sees of it. Aliases: m membership, c conversation, k mark. */
+/** What one member sees of a conversation. Aliases: m membership, c conversation, k mark. */
 export const myConversationColumns = `
   m.conversation_id as id, case when not c.is_deleted then m.role end as role, m.read_base,
   c.type, c.title, c.topic, c.visibility, c.archived, c.created_by, c.created_at, c.version, c.message_count,
@@ -12,13 +12,18 @@ export const myConversationColumns = `
   (select count(*)::integer from mentions n where n.user_id = m.user_id and n.conversation_id = m.conversation_id
      and n.number > greatest(m.read_base, coalesce(k.read_number, 0))) as unread_mentions,
   case when c.type = 'direct' then
-    (select o.user_id from memberships o where o.conversation_id = c.id and o.user_id <> m.user_id limit 1)
+    (select o.user_id from memberships o
+     where o.conversation_id = c.id and o.user_id <> m.user_id and o.role is not null limit 1)
   end as direct_user_id`;
 
-export const myConversationSource = `
-  from memberships m
-  join conversations c on c.id = m.conversation_id
-  left join marks k on k.user_id = m.user_id and k.conversation_id = m.conversation_id`;
+/**
+ * To follow a membership `m`: its conversation and its mark, each looked up by its key. `offset 0` keeps the planner from
+ * other ways: a reading costs what its user has, however much others have and whatever the statistics say.
+ */
+export const joinMyConversation = `
+  join lateral (select * from conversations where id = m.conversation_id offset 0) c on true
+  left join lateral
+    (select * from marks where user_id = m.user_id and conversation_id = m.conversation_id offset 0) k on true`;
 
 export interface MyConversationRow {
   id: string;
