@@ -140,8 +140,10 @@ describe('LaneFeed', () => {
     await world.until(() => world.stored.get(4) === 1);
     await until('it says so', () => feed.trouble() === 'partition 3 is stopped: after 1 the log has 3');
     expect(world.stored.get(3)).toBe(1);
+    expect(feed.stoppedPartitions()).toBe(1);
     world.lost.clear();
     await world.until(() => world.stored.get(3) === 3);
+    await until('it says so', () => feed.stoppedPartitions() === 0);
     expect(feed.trouble()).toBeUndefined();
   });
 

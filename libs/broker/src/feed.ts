@@ -105,6 +105,11 @@ export class LaneFeed {
     return this.epoch;
   }
 
+  /** Partitions of this instance that are stopped; their rows do not count in `lag`. */
+  stoppedPartitions(): number {
+    return this.halted.size;
+  }
+
   /** Why this instance does not do its part; undefined when it does. */
   trouble(): string | undefined {
     if (this.epoch === undefined) return 'the epoch is not known yet';
@@ -144,7 +149,6 @@ export class LaneFeed {
     const look = setTimeout(() => {
       // Given away, stopped for another reason, or in another epoch meanwhile.
       if (this.stopped || this.halted.get(partition) !== why) return;
-      this.halted.delete(partition);
       this.sequencer.follow(partition, after);
       this.sequencer.catchUp(partition);
     }, LOOK_AGAIN_MS);
@@ -155,9 +159,11 @@ export class LaneFeed {
     const { broker, handler } = this.options;
     const { trace, service } = broker.options;
     const traces = trace && this.traces.of(batch);
-    if (!traces) return handler.apply(batch);
-    await trace.batch(`${service} apply`, traces.values(), () => handler.apply(batch, traces));
-    this.traces.forget(batch);
+    if (traces) {
+      await trace.batch(`${service} apply`, traces.values(), () => handler.apply(batch, traces));
+      this.traces.forget(batch);
+    } else await handler.apply(batch);
+    for (const { partition } of batch) this.halted.delete(partition);
   }
 
   private receive(envelope: EventEnvelope, ack: () => void): void {

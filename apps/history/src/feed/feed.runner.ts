@@ -39,6 +39,14 @@ export class FeedRunner implements OnModuleInit, BeforeApplicationShutdown {
     gauge('history_lag_rows', 'Rows that the log is known to have and the view has not.', [], function () {
       this.set(feed.lag());
     });
+    gauge(
+      'history_stopped_partitions',
+      'Partitions that are not fed until somebody looks: the log does not go on from what is stored.',
+      [],
+      function () {
+        this.set(feed.stoppedPartitions());
+      },
+    );
     gauge('history_lanes', 'Lanes of events that this instance feeds.', [], function () {
       this.set(feed.lanes().length);
     });

@@ -32,6 +32,14 @@ export class FeedRunner implements OnModuleInit, BeforeApplicationShutdown {
         this.set(lanes.lag());
       },
     );
+    gauge(
+      'notification_stopped_partitions',
+      'Partitions that are not fed until somebody looks: the log does not go on from what is stored.',
+      [],
+      function () {
+        this.set(lanes.stoppedPartitions());
+      },
+    );
     gauge('notification_lanes', 'Lanes of events that this instance feeds.', [], function () {
       this.set(lanes.lanes().length);
     });
