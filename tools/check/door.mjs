@@ -1,4 +1,5 @@
-// The door of the gateway in Kubernetes: who comes in is known by the own address, and what is said there is encrypted.
+// The door of the gateway in Kubernetes: who comes in is known by the own address, what is said there is encrypted, and the
+// certificate that is shown there is watched.
 
 /** Nothing is found where the service is not published: something else is the door then. */
 export function gatewayDoor(objects) {
@@ -18,7 +19,8 @@ export function gatewayDoor(objects) {
     listener: listeners.find((one) => one.port === portOf(targetPort)),
   }));
   const found = doors.filter(({ listener }) => !listener).map(({ port }) => `${port} leads to no listener`);
-  if (listeners.some(({ encrypted }) => encrypted)) found.push(...shown(spec, env, objects));
+  if (listeners.some(({ encrypted }) => encrypted))
+    found.push(...shown(spec, env, objects), ...unwatched(spec, env, objects));
   if (service.spec.type === 'LoadBalancer') {
     if (service.spec.externalTrafficPolicy !== 'Local')
       found.push(
@@ -45,15 +47,35 @@ function isPrivate(network) {
 
 /** Certificate and key are mounted from a secret that holds both, under these names. */
 function shown(spec, env, objects) {
-  const { volumeMounts } = spec.containers[0];
   return ['KONG_SSL_CERT', 'KONG_SSL_CERT_KEY'].flatMap((name) => {
     const path = env[name] ?? '';
-    const mount = volumeMounts.find(({ mountPath }) => path.startsWith(`${mountPath}/`));
-    const secret = spec.volumes.find((one) => one.name === mount?.name)?.secret;
+    const { secret, file } = mountedAt(path, spec);
     if (!secret) return [`${name}: ${path || 'nothing'} is not mounted from a secret`];
-    const file = path.slice(mount.mountPath.length + 1);
     return keysOf(secret.secretName, objects).includes(file) ? [] : [`${secret.secretName} holds no ${file}`];
   });
+}
+
+/** Where cert-manager makes what is shown, rules speak of it, by its name and namespace. */
+function unwatched(spec, env, objects) {
+  const { secret } = mountedAt(env.KONG_SSL_CERT ?? '', spec);
+  const made = objects.filter(
+    (one) => one.kind === 'Certificate' && one.spec.secretName === secret?.secretName,
+  );
+  const expressions = objects
+    .filter(({ kind }) => kind === 'PrometheusRule')
+    .flatMap((one) => one.spec.groups.flatMap(({ rules }) => rules.map(({ expr }) => expr)));
+  return made.flatMap(({ metadata: { name, namespace } }) =>
+    ['expiration_timestamp_seconds', 'ready_status']
+      .map((metric) => `certmanager_certificate_${metric}{name="${name}",exported_namespace="${namespace}"`)
+      .filter((series) => !expressions.some((expr) => expr.includes(series)))
+      .map((series) => `no alert watches ${series}}`),
+  );
+}
+
+function mountedAt(path, { containers: [{ volumeMounts }], volumes }) {
+  const mount = volumeMounts.find(({ mountPath }) => path.startsWith(`${mountPath}/`));
+  const secret = volumes.find(({ name }) => name === mount?.name)?.secret;
+  return { secret, file: mount && path.slice(mount.mountPath.length + 1) };
 }
 
 function keysOf(secret, objects) {

@@ -3,9 +3,18 @@
 // prometheus-alertmanager, or built where Go is there) the receivers of alerts are parsed; without them these parts are
 // skipped, loudly.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { parse } from 'yaml';
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { parse, stringify } from 'yaml';
 import { APPS } from './apps.mjs';
 import { dashboardErrors } from './grafana.mjs';
 import { installed } from './go.mjs';
@@ -14,6 +23,8 @@ import { workspace } from '../local/prepare.mjs';
 
 /** Of servers that are not ours: their documentation is the source. */
 const FOREIGN = new Set([
+  'certmanager_certificate_expiration_timestamp_seconds',
+  'certmanager_certificate_ready_status',
   'haproxy_backend_active_servers',
   'haproxy_backend_connection_errors_total',
   'haproxy_frontend_current_sessions',
@@ -80,9 +91,12 @@ const WORDS = new Set(
   ),
 );
 
-const rules = readdirSync(join(workspace, 'docker/prometheus/rules'))
-  .flatMap((file) => parse(read(`docker/prometheus/rules/${file}`)).groups)
-  .flatMap((group) => group.rules);
+/** Rules for Kubernetes alone, in the operator's form, with their tests beside them. */
+const componentRules = filesIn('k8s/components', /\/rules\.yaml$/);
+const rules = [
+  ...filesIn('docker/prometheus/rules', /\.yml$/).map((file) => parse(read(file))),
+  ...componentRules.map((file) => parse(read(file)).spec),
+].flatMap(({ groups }) => groups.flatMap((group) => group.rules));
 const alerts = rules.filter(({ alert }) => alert);
 const dashboards = readdirSync(join(workspace, 'docker/grafana/dashboards'))
   .map((name) => `docker/grafana/dashboards/${name}`)
@@ -122,7 +136,7 @@ function panelMetrics({ file, content }) {
 
 /** Every alert names a runbook that is there, and has a test; every runbook has an alert. */
 function runbooks() {
-  const tests = filesIn('docker/prometheus/tests', /\.yml$/)
+  const tests = [...filesIn('docker/prometheus/tests', /\.yml$/), ...componentRules.map(testOf)]
     .map(read)
     .join('\n');
   const pages = readdirSync(join(workspace, 'docs/runbooks')).filter((page) => page !== 'README.md');
@@ -138,7 +152,7 @@ function runbooks() {
       .map(({ alert }) => `${alert}: docs/runbooks/${alert}.md is not there`),
     ...alerts
       .filter(({ alert }) => !tests.includes(`alertname: ${alert}\n`))
-      .map(({ alert }) => `${alert}: no test in docker/prometheus/tests`),
+      .map(({ alert }) => `${alert}: there is no test of it`),
     ...pages
       .filter((page) => !alerts.some(({ alert }) => `${alert}.md` === page))
       .map((page) => `docs/runbooks/${page}: there is no such alert`),
@@ -157,13 +171,35 @@ function promtool() {
     return [];
   }
   return [
-    ['check', 'config', '--syntax-only', 'docker/prometheus/prometheus.yml'],
-    ['check', 'rules', ...filesIn('docker/prometheus/rules', /\.yml$/)],
-    ['test', 'rules', ...filesIn('docker/prometheus/tests', /\.yml$/)],
-  ].flatMap((args) => {
-    const { status, stdout, stderr } = spawnSync('promtool', args, { cwd: workspace, encoding: 'utf8' });
-    return status === 0 ? [] : [`promtool ${args.slice(0, 2).join(' ')}:\n${stdout}${stderr}`];
-  });
+    ...runPromtool(workspace, 'check', 'config', '--syntax-only', 'docker/prometheus/prometheus.yml'),
+    ...runPromtool(workspace, 'check', 'rules', ...filesIn('docker/prometheus/rules', /\.yml$/)),
+    ...runPromtool(workspace, 'test', 'rules', ...filesIn('docker/prometheus/tests', /\.yml$/)),
+    ...componentRules.flatMap(promtoolOfComponent),
+  ];
+}
+
+/** It knows no manifests, so it is given the groups alone under the same name, and the test beside them. */
+function promtoolOfComponent(file) {
+  const folder = mkdtempSync(join(tmpdir(), 'parley-rules-'));
+  try {
+    writeFileSync(join(folder, 'rules.yaml'), stringify({ groups: parse(read(file)).spec.groups }));
+    copyFileSync(join(workspace, testOf(file)), join(folder, 'rules.test.yml'));
+    return [
+      ...runPromtool(folder, 'check', 'rules', 'rules.yaml'),
+      ...runPromtool(folder, 'test', 'rules', 'rules.test.yml'),
+    ].map((text) => `${file}: ${text}`);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function runPromtool(cwd, ...args) {
+  const { status, stdout, stderr } = spawnSync('promtool', args, { cwd, encoding: 'utf8' });
+  return status === 0 ? [] : [`promtool ${args.slice(0, 2).join(' ')}:\n${stdout}${stderr}`];
+}
+
+function testOf(file) {
+  return join(dirname(file), 'rules.test.yml');
 }
 
 function amtool() {
