@@ -1,4 +1,4 @@
-// The arrows between Kong, apps, migrations, servers and the collector of traces: what settings and addresses speak of is what
+// The arrows between Kong, apps, migrations, servers, MongoDB's exporter and the collector of traces: what settings and addresses speak of is what
 // the network allows, at the same ports, encrypted where the overlay demands it, and under names that the certificates hold.
 
 /** Where an app finds its servers. An overlay that makes the addresses says the port itself. */
@@ -51,6 +51,38 @@ export function kongArrows(objects) {
     ],
     egress: targets.map(([, target]) => `${target}/TCP`),
   });
+}
+
+/** Of MongoDB's exporters, where they are: one for each member, in from monitoring where it tells, out to the members. */
+export function exporterArrows(objects) {
+  const exporter = exporterOf(objects);
+  if (!exporter) return [];
+  const { replicas, template } = exporter.spec;
+  const { members } = objects.find(({ kind }) => kind === 'MongoDBCommunity').spec;
+  const [{ ports }] = template.spec.containers;
+  return [
+    ...(replicas === members ? [] : [`tells of ${replicas} members, where there are ${members}`]),
+    ...arrows(template.metadata.labels, objects, {
+      servers: ['MONGODB_URL'],
+      ingress: ports.map(({ containerPort }) => `monitoring/*:${containerPort}/TCP`),
+      egress: [],
+    }),
+  ];
+}
+
+function exporterOf(objects) {
+  return objects.find(({ kind, metadata }) => kind === 'StatefulSet' && metadata.name === 'mongodb-exporter');
+}
+
+/** Of the first member, as Kubernetes fills in the variables: those alone that stand before. */
+function exporterAddress(objects) {
+  const known = new Map();
+  for (const { name, value = '0' } of exporterOf(objects)?.spec.template.spec.containers[0].env ?? [])
+    known.set(
+      name,
+      value.replace(/\$\((\w+)\)/g, (text, other) => known.get(other) ?? text),
+    );
+  return known.get('MONGODB_URI');
 }
 
 /** Compares what all policies together let pods with these `labels` do, to what they are to do. */
@@ -151,13 +183,14 @@ export function encryption(objects) {
   if (!isEncrypted(objects)) return [];
   const certificates = objects.filter(({ kind }) => kind === 'Certificate');
   const names = certificates.flatMap(({ spec }) => spec.dnsNames ?? []);
+  const addresses = Object.values(SERVERS).map(({ file }) => [file, addressIn(objects, file)]);
   const found = [];
-  for (const { file } of Object.values(SERVERS)) {
-    const address = addressIn(objects, file);
+  for (const [what, address] of [...addresses, ["mongodb-exporter's address", exporterAddress(objects)]]) {
     if (!address) continue;
-    if (!ENCRYPTED.test(address)) found.push(`${file} asks for no encryption`);
+    if (!ENCRYPTED.test(address)) found.push(`${what} asks for no encryption`);
     const host = /@([^:/]+)/.exec(address)[1];
-    if (!names.includes(host)) found.push(`no certificate holds ${host}, to which ${file} leads`);
+    if (!names.includes(host) && !names.includes(host.replace(/^[^.]+/, '*')))
+      found.push(`no certificate holds ${host}, to which ${what} leads`);
   }
   const kong = objects.find(({ kind, metadata }) => kind === 'Deployment' && metadata.name === 'kong');
   const [{ env, volumeMounts }] = kong.spec.template.spec.containers;

@@ -8,7 +8,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { APPS, APPS_WITH_TABLES } from './apps.mjs';
-import { appArrows, encryption, kongArrows, migrationArrows, serverArrows } from './arrows.mjs';
+import {
+  appArrows,
+  encryption,
+  exporterArrows,
+  kongArrows,
+  migrationArrows,
+  serverArrows,
+} from './arrows.mjs';
 import { databaseConnections } from './connections.mjs';
 import { checkCustomResources, isCustom } from './custom-resources.mjs';
 import { gatewayDoor } from './door.mjs';
@@ -143,7 +150,7 @@ function schema(builds) {
   for (const what of custom.skipped) console.log(`SKIPPED: no schema for the custom resources of ${what}.`);
 }
 
-/** Of the apps, their migrations, Kong and the servers. */
+/** Of the apps, their migrations, Kong, MongoDB's exporter and the servers. */
 function allArrows(objects, configs) {
   const podOf = (kind, name) =>
     objects.find((one) => one.kind === kind && one.metadata.name === name)?.spec.template;
@@ -157,7 +164,12 @@ function allArrows(objects, configs) {
         : []),
     ];
   });
-  return [...found, ...kongArrows(objects).map((text) => `kong ${text}`), ...serverArrows(objects)];
+  return [
+    ...found,
+    ...kongArrows(objects).map((text) => `kong ${text}`),
+    ...exporterArrows(objects).map((text) => `mongodb-exporter ${text}`),
+    ...serverArrows(objects),
+  ];
 }
 
 /** They are called as the workflow calls those that it publishes. */
@@ -270,25 +282,29 @@ function checkPods(where, object) {
       !securityContext.capabilities?.drop.includes('ALL')
     )
       complain(`${name}: keeps privileges`);
-    // Servers of the local overlay write where their images want it.
-    if (object.kind !== 'StatefulSet' && !securityContext?.readOnlyRootFilesystem)
+    // Servers of the local overlay, which keep data, write where their images want it.
+    if (!object.spec.volumeClaimTemplates && !securityContext?.readOnlyRootFilesystem)
       complain(`${name}: may write`);
   }
 }
 
-/** Every secret that a pod mounts is made by the overlay, and no overlay holds one in plain. */
+/** Every secret that a pod mounts or has in its environment is made by the overlay, and no overlay holds one in plain. */
 function secretsGiven(where, objects) {
   const made = new Set(
     objects
       .filter(({ kind }) => ['Secret', 'ExternalSecret', 'Certificate'].includes(kind))
       .map((one) => one.spec?.target?.name ?? one.spec?.secretName ?? one.metadata.name),
   );
-  for (const { kind, metadata, spec } of objects)
-    for (const { secret, projected } of spec?.template?.spec?.volumes ?? [])
-      for (const name of [
+  for (const { kind, metadata, spec } of objects) {
+    const { volumes = [], containers = [] } = spec?.template?.spec ?? {};
+    const named = [
+      ...volumes.flatMap(({ secret, projected }) => [
         secret?.secretName,
         ...(projected?.sources ?? []).map((one) => one.secret?.name),
-      ].filter(Boolean))
-        if (!made.has(name))
-          findings.push(`${where}: ${kind} ${metadata.name}: nothing makes the secret ${name}`);
+      ]),
+      ...containers.flatMap(({ env = [] }) => env.map(({ valueFrom }) => valueFrom?.secretKeyRef?.name)),
+    ];
+    for (const name of named.filter((one) => one && !made.has(one)))
+      findings.push(`${where}: ${kind} ${metadata.name}: nothing makes the secret ${name}`);
+  }
 }
