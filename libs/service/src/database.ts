@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ConnectionOptions } from 'node:tls';
 import type { TypeOrmModuleOptions } from '@nestjs/typeorm';
 import { Client, type ClientConfig, type Pool } from 'pg';
@@ -22,6 +23,7 @@ export const databaseTimeouts = {
 
 /** Nobody waits for a migration as for an answer. */
 const migrationConnectMs = 30_000;
+const migrationLockAgainMs = 200;
 
 /**
  * How long a connection that nobody uses is kept. On a busy machine making one takes longer than a statement does, now and then
@@ -183,13 +185,14 @@ function watch(client: Client, silenceMs: number): void {
 
 /**
  * Creates the schema and runs the pending migrations, for `migrate.ts`. Safe to run from many instances at once: one
- * works, the others wait for it. Waits up to 30 s for the database to come up. Statements are not bounded in time.
+ * works, the others wait for it. Waits up to 30 s for the database to come up. Statements are not bounded in time. Each
+ * migration is a transaction, unless it says `transaction = false` to build an index concurrently.
  */
 export async function runMigrations(settings: DatabaseSettings): Promise<string[]> {
   const schema = checkedSchema(settings.schema);
   const lock = await connectPatiently(settings);
   try {
-    await lock.query('select pg_advisory_lock(hashtextextended($1, 0))', [`parley.migrate.${schema}`]);
+    await takeMigrationLock(lock, schema);
     await lock.query(`create schema if not exists "${schema}"`);
     const dataSource = new DataSource(
       dataSourceOptions({
@@ -219,6 +222,21 @@ export async function runMigrations(settings: DatabaseSettings): Promise<string[
   }
 }
 
+/**
+ * Asks again and again instead of waiting in one statement: that would hold a snapshot, for whose end an index that is built
+ * concurrently under the lock would wait in turn, for ever.
+ */
+async function takeMigrationLock(client: Client, schema: string): Promise<void> {
+  for (;;) {
+    const { rows } = await client.query<{ taken: boolean }>(
+      'select pg_try_advisory_lock(hashtextextended($1, 0)) as taken',
+      [`parley.migrate.${schema}`],
+    );
+    if (rows[0]?.taken) return;
+    await delay(migrationLockAgainMs);
+  }
+}
+
 async function connectPatiently({ url, tls }: DatabaseSettings): Promise<Client> {
   const deadline = Date.now() + migrationConnectMs;
   for (;;) {
@@ -233,7 +251,7 @@ async function connectPatiently({ url, tls }: DatabaseSettings): Promise<Client>
     } catch (error) {
       if (Date.now() > deadline) throw error;
       log.info({ err: error, why: tlsFailure(error) }, 'The database is not up yet.');
-      await new Promise((resolve) => setTimeout(resolve, 500));
+      await delay(500);
     }
   }
 }
