@@ -12,7 +12,7 @@ export function encodeCursor(key: string): string {
  * @param key what a key looks like in this list
  * @throws `invalid_request` for what no server of ours has made
  */
-export function decodeCursor(cursor: string, key: z.ZodString): string {
+export function decodeCursor(cursor: string, key: z.ZodType<string>): string {
   const decoded = Buffer.from(cursor, 'base64url').toString('utf8');
   if (encodeCursor(decoded) === cursor && key.safeParse(decoded).success) return decoded;
   const message = 'is not one of ours';

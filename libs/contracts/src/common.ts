@@ -19,8 +19,8 @@ export const queryCounter = z
   .regex(/^\d{1,15}$/, 'must be a whole number')
   .transform(Number);
 
-/** An opaque position in a list; made by the server, given back unchanged. */
-export const cursor = z.string().min(1).max(400);
+/** An opaque position in a list; made by the server, given back unchanged. The longest holds a display name, folded and encoded. */
+export const cursor = z.string().min(1).max(4000);
 
 export const pageQuery = z.strictObject({
   limit: queryCounter.pipe(z.number().min(1).max(limits.pageLimitMax)).optional(),

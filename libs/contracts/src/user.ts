@@ -26,7 +26,7 @@ export type UpdateMeBody = z.input<typeof updateMeBody>;
 
 export const userParams = z.strictObject({ userId: id });
 
-/** Either `ids`, or `query` (the beginning of a username or display name) with paging. */
+/** Either `ids`, or `query` (the beginning of a username or display name) with paging: first by usernames, then by display names. */
 export const usersQuery = z
   .strictObject({
     ids: queryIds.optional(),

@@ -7,8 +7,3 @@ export function asciiKey(value: string): string {
 export function nameKey(value: string): string {
   return value.normalize('NFKC').toLowerCase();
 }
-
-/** A LIKE pattern for everything that begins with the text; its own wildcards lose their meaning. */
-export function prefixPattern(text: string): string {
-  return `${text.replace(/[\\%_]/g, '\\$&')}%`;
-}

@@ -1,12 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { ParleyError, limits, username, type Me, type User, type UsersQuery } from '@parley/contracts';
+import { ParleyError, limits, type Me, type User, type UsersQuery } from '@parley/contracts';
 import { isUniqueViolation, readAgain } from '@parley/service';
 import { In, type Repository } from 'typeorm';
 import { Outbox, userChanged } from '../outbox/outbox';
-import { decodeCursor, encodeCursor } from '../paging';
+import { decodePosition, encodePosition, type SearchPosition } from './user.cursor';
 import { UserRow, toMe, toUser } from './user.entity';
-import { asciiKey, nameKey, prefixPattern } from './user.rules';
+import { asciiKey, nameKey } from './user.rules';
 
 export interface UserPage {
   items: User[];
@@ -75,24 +75,83 @@ export class UserService {
     });
   }
 
-  /** Whose username or display name begins with the text, by username. */
+  /**
+   * Whose username begins with the text, by username; then whose display name alone does, by that. A page may hold fewer than
+   * `limit`, even none: the last is the one without a cursor.
+   *
+   * Either half is read from an index on, where those who fit stand together, until somebody does not fit. To ask for
+   * those alone would have the planner guess how many they are; where it is wrong, it reads all of them, or everybody before.
+   */
   async search(text: string, page: Pick<UsersQuery, 'limit' | 'cursor'>): Promise<UserPage> {
     const limit = page.limit ?? limits.pageLimitDefault;
-    const pattern = prefixPattern(nameKey(text));
+    const prefix = nameKey(text);
+    const from = page.cursor === undefined ? undefined : decodePosition(page.cursor);
+    const items: UserRow[] = [];
+    if (from?.half !== 'displayNames') {
+      const named = await this.fromUsername(prefix, from?.usernameKey, limit + 1);
+      items.push(...named.slice(0, limit));
+      const last = items.at(-1);
+      if (last && named.length > limit)
+        return pageOf(items, { half: 'usernames', usernameKey: last.usernameKey });
+    }
+    const displayed = await this.fromDisplayName(
+      prefix,
+      from?.half === 'displayNames' ? from : undefined,
+      limit + 1,
+    );
+    // Not more of these are passed over here than had their place in the first half. So a page that holds all of that is full,
+    // or the last; a later one may be short.
+    const isNew = (row: UserRow) => !row.usernameKey.startsWith(prefix);
+    let seen = 0;
+    for (; seen < displayed.length && items.length < limit; seen++) {
+      const row = displayed[seen] as UserRow;
+      if (isNew(row)) items.push(row);
+    }
+    if (displayed.length <= limit && !displayed.slice(seen).some(isNew)) return pageOf(items, undefined);
+    const last = displayed[seen - 1] ?? { displayNameKey: prefix, id: beforeAll };
+    return pageOf(items, { half: 'displayNames', displayNameKey: last.displayNameKey, id: last.id });
+  }
+
+  private async fromUsername(prefix: string, after: string | undefined, limit: number): Promise<UserRow[]> {
     const select = this.users
       .createQueryBuilder('user')
-      .where('(user.usernameKey like :pattern or user.displayNameKey like :pattern)', { pattern })
+      .where('user.usernameKey >= :prefix', { prefix })
       .orderBy('user.usernameKey')
-      .limit(limit + 1);
-    if (page.cursor)
-      select.andWhere('user.usernameKey > :after', { after: decodeCursor(page.cursor, username) });
-    const rows = await select.getMany();
-    const last = rows.length > limit ? rows[limit - 1] : undefined;
-    return {
-      items: rows.slice(0, limit).map(toUser),
-      nextCursor: last ? encodeCursor(last.usernameKey) : null,
-    };
+      .limit(limit);
+    if (after !== undefined) select.andWhere('user.usernameKey > :after', { after });
+    return untilOther(await select.getMany(), (row) => row.usernameKey.startsWith(prefix));
   }
+
+  private async fromDisplayName(
+    prefix: string,
+    after: { displayNameKey: string; id: string } | undefined,
+    limit: number,
+  ): Promise<UserRow[]> {
+    const select = this.users
+      .createQueryBuilder('user')
+      .where('user.displayNameKey >= :prefix', { prefix })
+      .orderBy('user.displayNameKey')
+      .addOrderBy('user.id')
+      .limit(limit);
+    if (after)
+      select.andWhere('(user.displayNameKey, user.id) > (:after, :id)', {
+        after: after.displayNameKey,
+        id: after.id,
+      });
+    return untilOther(await select.getMany(), (row) => row.displayNameKey.startsWith(prefix));
+  }
+}
+
+/** Sorts before every id that is given to a user. */
+const beforeAll = '00000000-0000-0000-0000-000000000000';
+
+function untilOther(rows: UserRow[], fits: (row: UserRow) => boolean): UserRow[] {
+  const end = rows.findIndex((row) => !fits(row));
+  return end < 0 ? rows : rows.slice(0, end);
+}
+
+function pageOf(rows: UserRow[], last: SearchPosition | undefined): UserPage {
+  return { items: rows.map(toUser), nextCursor: last ? encodePosition(last) : null };
 }
 
 /** Registration cannot hide that a name or address is in use; nothing else tells. */

@@ -88,6 +88,11 @@ export const identityOperations = {
   listUsers: {
     summary: 'Profiles by ids, or by the beginning of a name',
     query: usersQuery,
-    answers: { 200: answer('A page; unknown ids are left out.', usersPage) },
+    answers: {
+      200: answer(
+        'A page. Unknown ids are left out. Of a query first those whose username begins with it, by username, then those of whom only the display name does, by that; a page may hold fewer than `limit`, and only `nextCursor: null` says that it is the last.',
+        usersPage,
+      ),
+    },
   },
 } as const satisfies Record<string, OperationSpec>;
