@@ -20,7 +20,8 @@ const missing = members.find((name) => !known.includes(name));
 const hello = db.hello();
 // Only the primary may add; any member may be it.
 if (missing && hello.isWritablePrimary) rs.add(missing);
-// Sees how the servers are, and no data of anybody. Not in users.js, which runs only where there is no data yet.
+// What the exporter's makers ask for; by `local` it could read the oplog, and there what is written. Not in users.js, which runs
+// only where there is no data yet.
 const exporterFile = '/run/secrets/mongodb_exporter_password';
 if (hello.isWritablePrimary && fs.existsSync(exporterFile) && !admin.getUser('exporter'))
   admin.createUser({
