@@ -12,6 +12,7 @@ import {
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import type { StoreConfig } from './config';
 import { View1764000000000 } from './migrations/1764000000000-view';
+import { Partitions1764100000000 } from './migrations/1764100000000-partitions';
 import type { StoreKind } from './store';
 import { ViewFeedStore, ViewStore } from './view/view.store';
 import { PostgresViewStore } from './view/view.store.postgres';
@@ -78,7 +79,7 @@ function databaseSettings(config: StoreConfig): DatabaseSettings {
     tls: clientTls('DATABASE', config),
     schema: 'history',
     entities: [],
-    migrations: [View1764000000000],
+    migrations: [View1764000000000, Partitions1764100000000],
     poolMax: config.DATABASE_POOL_MAX,
   };
 }

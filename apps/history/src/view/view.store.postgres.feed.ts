@@ -4,13 +4,11 @@ import type { Pool } from 'pg';
 import type { ParkedEvent, SoundRows } from './view.store';
 import { RowsDoNotFollow, RowsRefused, ViewFeedStore } from './view.store';
 import { applyStatement } from './view.store.postgres.apply';
+import { contentTables, deleteStep, dropFormerEpoch } from './view.store.postgres.drop';
 import { collapse } from './view.writes';
 
 /** What `require_moved` raises. */
 const doesNotFollow = 'PV001';
-
-/** Rows deleted by one statement: well within its time. */
-const deleteStep = 2000;
 
 /** The feed's half of the view in PostgreSQL. */
 export class PostgresViewFeedStore extends ViewFeedStore {
@@ -21,10 +19,10 @@ export class PostgresViewFeedStore extends ViewFeedStore {
 
   async load(partitions: number[], epoch: string): Promise<Map<number, number>> {
     const foreign = await this.pool.query<{ partition: number }>(
-      'select partition from applied where partition = any($1) and epoch <> $2',
+      'select partition from applied where partition = any($1) and epoch <> $2 order by 1',
       [partitions, epoch],
     );
-    if (foreign.rows.length > 0) await this.drop(partitions, epoch);
+    for (const { partition } of foreign.rows) await dropFormerEpoch(this.pool, partition, epoch);
     await this.pool.query(
       'insert into applied select unnest($1::smallint[]), $2, 0 on conflict (partition) do nothing',
       [partitions, epoch],
@@ -83,10 +81,12 @@ export class PostgresViewFeedStore extends ViewFeedStore {
 
   async unpark(partition: number, row: LogEvent): Promise<void> {
     const { rows } = await this.pool.query<{ epoch: string; deleted: boolean | null }>(
-      `select a.epoch, c.deleted from applied a left join conversations c on c.id = $2 where a.partition = $1`,
+      `select a.epoch, c.deleted from applied a left join conversations c on c.id = $2
+       where a.partition = $1 and a.epoch <> ''`,
       [partition, row.conversationId],
     );
     const state = rows[0];
+    // It may have lost its epoch, and the event goes with the rest of it.
     if (!state) return;
     if (!state.deleted) {
       // Positions only rise, so applying an old row again moves none; versions keep it from undoing anything.
@@ -104,45 +104,21 @@ export class PostgresViewFeedStore extends ViewFeedStore {
 
   async erase(): Promise<boolean> {
     const { rows } = await this.pool.query<{ id: string }>(
-      'select id from conversations where deleted and not erased limit 1',
+      'select id from conversations where deleted and not erased order by id limit 1',
     );
     const id = rows[0]?.id;
     if (id === undefined) return false;
-    for (const table of ['messages', 'members']) {
+    for (const [table, key] of contentTables) {
+      // In the order of an index: without one the planner may read what others have instead.
       const { rowCount } = await this.pool.query(
         `delete from ${table} where ctid = any(array(
-           select ctid from ${table} where conversation_id = $1 limit ${deleteStep}))`,
+           select ctid from ${table} where conversation_id = $1 order by ${key} limit ${deleteStep}))`,
         [id],
       );
       if (rowCount === deleteStep) return true;
     }
     await this.pool.query('update conversations set erased = true where id = $1', [id]);
     return true;
-  }
-
-  /**
-   * Empties the partitions that hold another epoch, in steps that each fit a statement's time. An instance that comes
-   * late deletes nothing that was written since: the same statement looks at the epoch.
-   */
-  private async drop(partitions: number[], epoch: string): Promise<void> {
-    const foreign = 'select partition from applied where partition = any($1) and epoch <> $2';
-    const steps = [
-      ...['messages', 'members'].map(
-        (table) => `select t.ctid from conversations c join ${table} t on t.conversation_id = c.id
-          where c.partition in (${foreign})`,
-      ),
-      ...['conversations', 'parked'].map(
-        (table) => `select ctid from ${table} where partition in (${foreign})`,
-      ),
-    ];
-    for (const [i, table] of ['messages', 'members', 'conversations', 'parked'].entries()) {
-      const step = `delete from ${table} where ctid = any(array(${steps[i]} limit ${deleteStep}))`;
-      while ((await this.pool.query(step, [partitions, epoch])).rowCount) continue;
-    }
-    await this.pool.query(
-      'update applied set epoch = $2, position = 0 where partition = any($1) and epoch <> $2',
-      [partitions, epoch],
-    );
   }
 }
 
