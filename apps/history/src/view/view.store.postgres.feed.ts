@@ -59,8 +59,9 @@ export class PostgresViewFeedStore extends ViewFeedStore {
   async parked(limit: number, conversationId?: string): Promise<ParkedEvent[]> {
     const { rows } = await this.pool.query<ParkedRow>(
       `select partition, position, conversation_id, reason, event from parked
-       where $2::text is null or conversation_id = $2 order by parked_at, partition, position limit $1`,
-      [limit, conversationId ?? null],
+       ${conversationId === undefined ? '' : 'where conversation_id = $2'}
+       order by parked_at, partition, position limit $1`,
+      conversationId === undefined ? [limit] : [limit, conversationId],
     );
     return rows.map((row) => ({
       partition: row.partition,

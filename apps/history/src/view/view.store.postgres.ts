@@ -15,7 +15,10 @@ const parsers: QueryConfig['types'] = {
   }) as typeof types.getTypeParser,
 };
 
-/** The reading half of the view in PostgreSQL. */
+/**
+ * The reading half of the view in PostgreSQL. A reading costs what is asked for, however much else there is and whatever the
+ * statistics say: `offset 0` and inner limits keep the planner to the index that is meant.
+ */
 export class PostgresViewStore extends ViewStore {
   /** @param pool connections whose search path is the view's schema */
   constructor(private readonly pool: Pool) {
@@ -27,11 +30,13 @@ export class PostgresViewStore extends ViewStore {
       'view-standings',
       `select c.id, a.epoch, c.head, c.message_count, c.shared, c.deleted,
          m.user_id is not null as is_member,
-         exists (select from parked p where p.conversation_id = c.id::text) as is_parked
+         exists (select from parked p where p.conversation_id = c.id::text offset 0) as is_parked
        from unnest($1::uuid[]) as asked(id)
-       join conversations c on c.id = asked.id
+       cross join lateral (select * from conversations where id = asked.id offset 0) as c
        join applied a on a.partition = c.partition
-       left join members m on m.conversation_id = c.id and m.user_id = $2 and not m.removed`,
+       left join lateral (
+         select user_id from members where conversation_id = asked.id and user_id = $2 and not removed offset 0
+       ) as m on true`,
       [uuidArray(conversationIds), userId],
     );
     return new Map(
@@ -94,9 +99,10 @@ export class PostgresViewStore extends ViewStore {
     if (found.size === 0) return found;
     const rows = await this.read<MemberRow & { conversation_id: string }>(
       'view-members',
-      `select conversation_id, user_id, role, joined_at from members
-       where conversation_id = any($1::uuid[]) and not removed
-       order by conversation_id, joined_at, user_id`,
+      `select asked.id as conversation_id, m.user_id, m.role, m.joined_at
+       from unnest($1::uuid[]) as asked(id)
+       cross join lateral (select * from members where conversation_id = asked.id and not removed offset 0) as m
+       order by asked.id, m.joined_at, m.user_id`,
       [uuidArray(conversationIds)],
     );
     for (const row of rows) found.get(row.conversation_id)?.push(memberOf(row));
@@ -105,21 +111,28 @@ export class PostgresViewStore extends ViewStore {
 
   async messages(selection: MessageSelection): Promise<Message[]> {
     const { conversationId, above = 0, below = Number.MAX_SAFE_INTEGER, limit, newest } = selection;
-    const values: unknown[] = [conversationId, above, below, limit];
+    // Where the walk begins and where it ends.
+    const values: unknown[] = [conversationId, newest ? below : above, newest ? above : below, limit];
+    const [onwards, order] = newest ? ['<', 'desc'] : ['>', 'asc'];
     let kind = newest ? 'newest' : 'oldest';
-    let filter = '';
+    let key = 'conversation_id = $1';
     if (selection.threadId !== undefined) {
       kind += '-thread';
-      filter = 'and thread_id = $5';
+      // A thread lies in one conversation.
+      key = 'thread_id = $5';
       values.push(selection.threadId);
     } else if (selection.pinned) {
       kind += '-pinned';
-      filter = 'and pinned';
+      key += ' and pinned';
     }
+    // From where it begins alone: between two bounds the planner expects next to nothing, and would sort all there is.
     const rows = await this.read<{ body: string }>(
       `view-messages-${kind}`,
-      `select body from messages where conversation_id = $1 and number > $2 and number < $3 ${filter}
-       order by number ${newest ? 'desc' : 'asc'} limit $4`,
+      `select body from (
+         select conversation_id, number, body from messages where ${key} and number ${onwards} $2
+         order by number ${order} limit $4
+       ) as walk
+       where conversation_id = $1 and $3 ${onwards} number order by number ${order}`,
       values,
     );
     const messages = rows.map((row) => decodeMessage(row.body));
@@ -129,7 +142,8 @@ export class PostgresViewStore extends ViewStore {
   async message(conversationId: string, messageId: string): Promise<Message | undefined> {
     const rows = await this.read<{ body: string }>(
       'view-message',
-      'select body from messages where id = $2 and conversation_id = $1',
+      `select body from (select conversation_id, body from messages where id = $2 offset 0) as message
+       where conversation_id = $1`,
       [conversationId, messageId],
     );
     return rows[0] && decodeMessage(rows[0].body);
