@@ -1,6 +1,15 @@
 import { within } from '@parley/service';
-import type { ConversationState, MessageState } from '../conversation/conversation.state';
-import type { LogBroken, LogRow, MessageRef, Place, Shortfall, StoredEvent, Tail } from './log.store';
+import type { ConversationHead, ConversationState, MessageState } from '../conversation/conversation.state';
+import type {
+  LogBroken,
+  LogRow,
+  MemberEntry,
+  MessageRef,
+  Place,
+  Shortfall,
+  StoredEvent,
+  Tail,
+} from './log.store';
 import { LogStore } from './log.store';
 
 /** In milliseconds, each well above what the stores themselves allow a statement, a connection and the wait for one. */
@@ -46,8 +55,12 @@ export class BoundedLogStore extends LogStore {
     return within(this.limits.read, 'read of the log by place', this.store.readAt(places));
   }
 
-  override conversations(ids: string[]): Promise<Map<string, ConversationState>> {
+  override conversations(ids: string[]): Promise<Map<string, ConversationState | ConversationHead>> {
     return within(this.limits.read, 'read of conversations', this.store.conversations(ids));
+  }
+
+  override members(ids: string[], limit: number, after?: string): Promise<Map<string, MemberEntry[]>> {
+    return within(this.limits.read, 'read of members', this.store.members(ids, limit, after));
   }
 
   override messages(wanted: MessageRef[]): Promise<Map<string, MessageState>> {

@@ -198,9 +198,25 @@ export function describeLogStore(name: string, kind: AppendKind, open: () => Pro
       const after = await store.conversations([writer.state.id, v7()]);
       expect(after).toEqual(new Map([[writer.state.id, writer.state]]));
       await append([writer.renamed('Friends'), writer.sent('b'), writer.removed(writer.bob)]);
+      expect([...writer.state.members.keys()]).toEqual([writer.alice]);
       const now = (await store.conversations([writer.state.id])).get(writer.state.id);
-      expect([...(now?.members.keys() ?? [])]).toEqual([writer.alice]);
       expect(now).toEqual(writer.state);
+    });
+
+    it('gives the members of several conversations by page, in the order of their ids', async () => {
+      const writers = [new Writer(16), new Writer(17), new Writer(18)] as const;
+      await append(writers.map((writer) => writer.created()));
+      await append([writers[1].removed(writers[1].bob), writers[2].deleted()]);
+      const ids = writers.map(({ state }) => state.id);
+      const sorted = writers.map(({ state }) => [...state.members].sort(([a], [b]) => (a < b ? -1 : 1)));
+      const [first, second] = sorted[0]!;
+      const whole = await store.members(ids.slice(0, 2), 2);
+      expect(whole).toEqual(new Map([0, 1].map((i) => [ids[i], sorted[i]])));
+      expect((await store.members(ids.slice(0, 1), 1)).get(ids[0]!)).toEqual([first]);
+      expect((await store.members(ids.slice(0, 1), 1, first![0])).get(ids[0]!)).toEqual([second]);
+      expect((await store.members(ids.slice(0, 1), 1, second![0])).get(ids[0]!)).toEqual([]);
+      const deleted = writers[2].state;
+      expect((await store.conversations([deleted.id])).get(deleted.id)).toEqual(deleted);
     });
 
     it('gives the latest state of a message, its reactors, and the hash it was sent with', async () => {

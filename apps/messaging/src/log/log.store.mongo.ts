@@ -1,13 +1,13 @@
 import { partitionOf } from '@parley/contracts';
 import type { LogEvent } from '@parley/contracts';
 import type { Connection, Model, mongo } from 'mongoose';
-import type { ConversationState, MessageState } from '../conversation/conversation.state';
+import type { ConversationHead, ConversationState, MessageState } from '../conversation/conversation.state';
 import type { InsertReply, RowError } from './insert.reply';
 import { refusedRow } from './insert.reply';
 import type { LogDocument } from './log.document';
 import { LOG_COLLECTION, logModel, toDocument, toRow } from './log.document';
 import { AppendRefused, ClientIdTaken, LogBroken, LogStore, PositionTaken } from './log.store';
-import type { LogRow, MessageRef, Place, Shortfall, StoredEvent, Tail } from './log.store';
+import type { LogRow, MemberEntry, MessageRef, Place, Shortfall, StoredEvent, Tail } from './log.store';
 import type { ProjectionStore } from './projection.store';
 
 const DUPLICATE_KEY = 11_000;
@@ -217,8 +217,12 @@ export class MongoLogStore extends LogStore {
     return found.flat();
   }
 
-  override conversations(ids: string[]): Promise<Map<string, ConversationState>> {
+  override conversations(ids: string[]): Promise<Map<string, ConversationState | ConversationHead>> {
     return this.projection.conversations(ids);
+  }
+
+  override members(ids: string[], limit: number, after?: string): Promise<Map<string, MemberEntry[]>> {
+    return this.projection.members(ids, limit, after);
   }
 
   /** Linearizable, because an owner decides on them: one that is a moment old would undo what changed since. */

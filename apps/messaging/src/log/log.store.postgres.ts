@@ -1,11 +1,11 @@
 import { partitionOf } from '@parley/contracts';
 import { sqlStateOfRefusal } from '@parley/service';
 import type { Pool } from 'pg';
-import type { ConversationState, MessageState } from '../conversation/conversation.state';
+import type { ConversationHead, ConversationState, MessageState } from '../conversation/conversation.state';
 import { appendStatement } from './append.sql';
 import { AppendRefused, ClientIdTaken, LogStore, PositionTaken } from './log.store';
-import type { LogRow, MessageRef, Place, Shortfall, StoredEvent, Tail } from './log.store';
-import { readConversations } from './projection.reader';
+import type { LogRow, MemberEntry, MessageRef, Place, Shortfall, StoredEvent, Tail } from './log.store';
+import { readConversations, readMembers } from './projection.reader';
 
 interface DatabaseError {
   code?: string;
@@ -83,8 +83,12 @@ export class PostgresLogStore extends LogStore {
     return rows.map((row) => ({ ...row, position: Number(row.position) }));
   }
 
-  override conversations(ids: string[]): Promise<Map<string, ConversationState>> {
+  override conversations(ids: string[]): Promise<Map<string, ConversationState | ConversationHead>> {
     return readConversations(this.pool, ids);
+  }
+
+  override members(ids: string[], limit: number, after?: string): Promise<Map<string, MemberEntry[]>> {
+    return readMembers(this.pool, ids, limit, after);
   }
 
   override async messages(wanted: MessageRef[]): Promise<Map<string, MessageState>> {

@@ -1,7 +1,18 @@
-import type { ConversationHead, ConversationState, MessageState } from '../conversation/conversation.state';
+import type {
+  ConversationHead,
+  ConversationState,
+  MemberState,
+  MessageState,
+} from '../conversation/conversation.state';
 
 /** Connections to PostgreSQL that an owner has for the log alone, or for its projection. */
 export const LOG_CONNECTIONS = 3;
+
+/** Members of a conversation that are read together with it, at most. */
+export const MEMBERS_WITH_CONVERSATION = 25;
+
+/** A member, as the state of its conversation has it. */
+export type MemberEntry = [userId: string, member: MemberState];
 
 /** Somebody came, changed role or went. */
 export interface MembershipChange {
@@ -134,8 +145,20 @@ export abstract class LogStore {
   abstract read(partition: number, after: number, limit: number): Promise<StoredEvent[]>;
   /** The rows at these places, in any order; places without one are missing from the answer. */
   abstract readAt(places: Place[]): Promise<(Place & StoredEvent)[]>;
-  /** Conversations with their members as of the last append; those that do not exist are missing from the answer. */
-  abstract conversations(ids: string[]): Promise<Map<string, ConversationState>>;
+  /**
+   * Conversations as of the last append; those that do not exist are missing from the answer. Those of more than
+   * MEMBERS_WITH_CONVERSATION members may come without these, as heads.
+   */
+  abstract conversations(ids: string[]): Promise<Map<string, ConversationState | ConversationHead>>;
+  /**
+   * Members of conversations that are not deleted, as of the last append: of each at most `limit`, by rising user id, from the first
+   * above `after` on. What several calls answer is of one moment only where nothing is appended meanwhile.
+   */
+  abstract members(
+    conversationIds: string[],
+    limit: number,
+    after?: string,
+  ): Promise<Map<string, MemberEntry[]>>;
   /** The latest state of messages, as of the last append; unknown ones are missing from the answer. */
   abstract messages(wanted: MessageRef[]): Promise<Map<string, MessageState>>;
   /** The id of the message that a sender sent under a client id; undefined when there is none. */

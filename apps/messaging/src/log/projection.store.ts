@@ -1,9 +1,8 @@
 import type { Pool } from 'pg';
 import type { ConversationHead, ConversationState } from '../conversation/conversation.state';
-import { toHead } from '../conversation/conversation.state';
 import { projectStatement } from './append.sql';
-import type { LogRow } from './log.store';
-import { readConversations } from './projection.reader';
+import type { LogRow, MemberEntry } from './log.store';
+import { readConversations, readHeads, readMembers } from './projection.reader';
 
 /**
  * The projection of a log that is elsewhere: the tables that PostgreSQL's log fills within its append, filled after it,
@@ -32,12 +31,15 @@ export class ProjectionStore {
     return [...left];
   }
 
-  conversations(ids: string[]): Promise<Map<string, ConversationState>> {
+  conversations(ids: string[]): Promise<Map<string, ConversationState | ConversationHead>> {
     return readConversations(this.pool, ids);
   }
 
-  async heads(ids: string[]): Promise<Map<string, ConversationHead>> {
-    const states = await this.conversations(ids);
-    return new Map([...states].map(([id, state]) => [id, toHead(state)]));
+  members(ids: string[], limit: number, after?: string): Promise<Map<string, MemberEntry[]>> {
+    return readMembers(this.pool, ids, limit, after);
+  }
+
+  heads(ids: string[]): Promise<Map<string, ConversationHead>> {
+    return readHeads(this.pool, ids);
   }
 }

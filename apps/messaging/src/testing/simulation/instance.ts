@@ -1,6 +1,7 @@
 import { Moved } from '@parley/broker';
 import type { CommandData, CommandName } from '@parley/contracts';
 import { ParleyError } from '@parley/contracts';
+import { toHead } from '../../conversation/conversation.state';
 import { Loader } from '../../log/loader';
 import type { LogRow, MessageRef, Place, Shortfall } from '../../log/log.store';
 import { LogStore } from '../../log/log.store';
@@ -115,8 +116,16 @@ class RemoteLog extends LogStore {
   override read(partition: number, after: number, limit: number) {
     return this.readOnce(() => this.log.read(partition, after, limit));
   }
-  override conversations(ids: string[]) {
-    return this.readOnce(() => this.log.conversations(ids));
+  override async conversations(ids: string[]): ReturnType<LogStore['conversations']> {
+    const found = await this.readOnce(() => this.log.conversations(ids));
+    // As if they had many members, which are read after them, while others write.
+    const areLarge = this.chance.is(0.3);
+    return areLarge
+      ? new Map([...found].map(([id, state]) => [id, 'members' in state ? toHead(state) : state]))
+      : found;
+  }
+  override members(ids: string[], limit: number, after?: string) {
+    return this.readOnce(() => this.log.members(ids, limit, after));
   }
   override messages(wanted: MessageRef[]) {
     return this.readOnce(() => this.log.messages(wanted));

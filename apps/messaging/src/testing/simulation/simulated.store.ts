@@ -1,7 +1,15 @@
 import type { LogEvent } from '@parley/contracts';
 import type { ConversationState, MessageState } from '../../conversation/conversation.state';
 import { toHead } from '../../conversation/conversation.state';
-import type { LogRow, MessageRef, Place, Shortfall, StoredEvent, Tail } from '../../log/log.store';
+import type {
+  LogRow,
+  MemberEntry,
+  MessageRef,
+  Place,
+  Shortfall,
+  StoredEvent,
+  Tail,
+} from '../../log/log.store';
 import { AppendRefused, ClientIdTaken, LogBroken, LogStore, PositionTaken } from '../../log/log.store';
 import { headAfter, isWhole } from '../../log/projection';
 
@@ -82,9 +90,18 @@ export class MemoryLog extends LogStore {
     return Promise.resolve(found.map(({ partition, position, event }) => ({ partition, position, event })));
   }
 
-  override conversations(ids: string[]): Promise<Map<string, ConversationState>> {
+  override conversations(ids: string[]): ReturnType<LogStore['conversations']> {
     const found = ids.flatMap((id) => this.states.get(id) ?? []);
     return Promise.resolve(new Map(found.map((state) => [state.id, structuredClone(state)])));
+  }
+
+  override members(ids: string[], limit: number, after = ''): Promise<Map<string, MemberEntry[]>> {
+    const pageOf = (id: string) =>
+      [...(this.states.get(id)?.members ?? [])]
+        .filter(([userId]) => userId > after)
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .slice(0, limit);
+    return Promise.resolve(new Map(ids.map((id) => [id, structuredClone(pageOf(id))])));
   }
 
   override messages(wanted: MessageRef[]): Promise<Map<string, MessageState>> {
@@ -181,6 +198,7 @@ export class MemoryLog extends LogStore {
       if (role === null) members.delete(userId);
       else members.set(userId, { role, joinedAt });
     }
+    if (head.isDeleted) members.clear();
     this.states.set(row.conversationId, { ...head, members });
     this.applied.set(row.partition, row.position);
   }
