@@ -1,6 +1,7 @@
 import type { Authenticated, Session } from '@parley/contracts';
 import { TokenVerifier } from '@parley/service';
 import { accessTokenFor } from '@parley/testing';
+import { DataSource } from 'typeorm';
 import { v7 as uuid } from 'uuid';
 import { SessionJanitor } from '../session/session.janitor';
 import { call, listen, password, query, register, startWorld, type World } from './world';
@@ -201,4 +202,41 @@ test('sessions are forgotten a week after their end, and live ones are not', asy
   expect(await service().app.get(SessionJanitor).sweep()).toBe(1);
   const after = await query(world, 'select 1 from auth.sessions');
   expect(before.length - after.length).toBe(1);
+});
+
+describe('of very many ended sessions', () => {
+  const many = 2500;
+  const left = async () => {
+    const [row] = await query<{ count: string }>(
+      world,
+      'select count(*) from auth.sessions where device = $1',
+      ['ended'],
+    );
+    return Number(row?.count);
+  };
+  let userId: string;
+  beforeAll(async () => {
+    userId = (await register(service(), 'frequent')).user.id;
+  });
+  beforeEach(() =>
+    query(
+      world,
+      `insert into auth.sessions (id, user_id, device, expires_at, generation, current_hash, tag_key)
+       select gen_random_uuid(), $1, 'ended', now() - interval '8 days', 0, '', '' from generate_series(1, $2::integer)`,
+      [userId, many],
+    ),
+  );
+
+  test('none is left, though they are removed in batches', async () => {
+    expect(await service().app.get(SessionJanitor).sweep()).toBe(many);
+    expect(await left()).toBe(0);
+  });
+
+  test('those are left that an instance has not come to which is shut down', async () => {
+    const janitor = new SessionJanitor(service().app.get(DataSource));
+    const swept = janitor.sweep();
+    await janitor.beforeApplicationShutdown();
+    expect(await swept).toBe(1000);
+    expect(await left()).toBe(many - 1000);
+  });
 });
