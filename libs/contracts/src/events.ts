@@ -90,7 +90,10 @@ export const headsEnvelope = z.object({
 });
 export type HeadsEnvelope = z.infer<typeof headsEnvelope>;
 
-/** What owners send every 10 s to every realtime node: the conversations that changed within the last 30 s. */
+/**
+ * What owners send every 10 s to every realtime node: the conversations that changed within the last 30 s. Of many there are several
+ * envelopes, each to be taken for itself: what one leaves out may not have changed, or be in another.
+ */
 export const digestEnvelope = z.object({
   v: envelopeVersion,
   epoch: z.string(),

@@ -114,6 +114,7 @@ export const queues = {
     exclusive: true,
     ttlMs: 5000,
     lengthMax: 10_000,
+    bytesMax: 64_000_000,
   }),
   /** A fanout's copy for one instance (users, presence, accounts at realtime). */
   inbox: (service: ServiceName, instanceId: string): QueueSpec => ({

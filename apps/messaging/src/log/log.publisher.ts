@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Publisher } from '@parley/broker';
 import { SpanKind } from '@opentelemetry/api';
 import { envelopes, laneOf } from '@parley/contracts';
@@ -8,6 +9,8 @@ import type { LogRow } from './log.store';
 const DIGEST_WINDOW_MS = 30_000;
 const HEADS_MS = 2000;
 const DIGEST_MS = 10_000;
+/** Of one envelope: some 250 KB. A broker takes a message of 16 MB at most, and closes the channel at a larger one. */
+const DIGEST_CONVERSATIONS_MAX = 5000;
 
 /**
  * Tells what is stored. Rows go out at once, one envelope per lane; heads and digests follow on their own paths and
@@ -27,7 +30,7 @@ export class LogPublisher {
 
   start(): void {
     this.timers.push(setInterval(() => this.announceHeads(), HEADS_MS));
-    this.timers.push(setInterval(() => this.sendDigest(), DIGEST_MS));
+    this.timers.push(setInterval(() => void this.sendDigest(), DIGEST_MS));
   }
 
   stop(): void {
@@ -72,14 +75,29 @@ export class LogPublisher {
     return `{"v":${envelopes.events.written},"epoch":${JSON.stringify(this.epoch)},"partitions":[${parts.join(',')}]${beside}}`;
   }
 
-  private sendDigest(): void {
-    const oldest = this.monotonic() - DIGEST_WINDOW_MS;
-    const versions: Record<string, number> = {};
+  /**
+   * All conversations that changed lately, in as many envelopes as they need: each is a whole digest to whoever hears it. Between
+   * them everything else goes on, so what changes again meanwhile may be told as it is then.
+   */
+  async sendDigest(): Promise<void> {
+    const now = this.monotonic();
+    let versions: Record<string, number> = {};
+    let count = 0;
     for (const [conversationId, { version, at }] of this.recent) {
-      if (at < oldest) this.recent.delete(conversationId);
-      else versions[conversationId] = version;
+      // Changed since this began, as all behind it: the next digest has it.
+      if (at > now) break;
+      if (at < now - DIGEST_WINDOW_MS) {
+        this.recent.delete(conversationId);
+        continue;
+      }
+      versions[conversationId] = version;
+      if (++count < DIGEST_CONVERSATIONS_MAX) continue;
+      this.publisher.digest({ epoch: this.epoch, versions });
+      versions = {};
+      count = 0;
+      await nextTurn();
     }
-    if (this.recent.size > 0) this.publisher.digest({ epoch: this.epoch, versions });
+    if (count > 0) this.publisher.digest({ epoch: this.epoch, versions });
   }
 }
 
