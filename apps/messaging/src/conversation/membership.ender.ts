@@ -66,9 +66,12 @@ export class MembershipEnder {
       name: 'memberships-end',
       text: `update memberships set role = null, stamp = pg_current_xact_id()
              where role is not null and (user_id, conversation_id) in (
-               select user_id, conversation_id from memberships
-               where conversation_id = any($1::uuid[]) and role is not null
-               order by conversation_id, user_id limit ${MEMBERSHIPS_A_STATEMENT})`,
+               select part.* from unnest($1::uuid[]) as ended (id)
+               cross join lateral (
+                 select user_id, conversation_id from memberships
+                 where conversation_id = ended.id and role is not null
+                 order by user_id limit ${MEMBERSHIPS_A_STATEMENT}
+               ) as part limit ${MEMBERSHIPS_A_STATEMENT})`,
       values,
     });
     if ((rowCount ?? 0) === MEMBERSHIPS_A_STATEMENT) return true;
