@@ -7,6 +7,10 @@ interface Page<T> {
   nextCursor: string | null;
 }
 
+const NIL = '00000000-0000-0000-0000-000000000000';
+/** A text that few titles have, one of ten or twenty, is searched for. */
+const WALKED_MAX = 1000;
+
 /** Lists that the projection answers: members of a conversation, public channels. */
 export class ConversationReader {
   constructor(private readonly pool: Pool) {}
@@ -16,9 +20,9 @@ export class ConversationReader {
     const { rows } = await this.pool.query<{ user_id: string; role: Member['role']; joined_at: Date }>({
       name: 'conversation-members',
       text: `select user_id, role, joined_at from memberships
-             where conversation_id = $1 and role is not null and ($2::uuid is null or user_id > $2)
+             where conversation_id = $1 and role is not null and user_id > $2::uuid
              order by user_id limit $3`,
-      values: [conversationId, cursor === undefined ? null : memberCursor(cursor), limit + 1],
+      values: [conversationId, cursor === undefined ? NIL : memberCursor(cursor), limit + 1],
     });
     const items = rows.slice(0, limit).map((row) => ({
       userId: row.user_id,
@@ -31,18 +35,9 @@ export class ConversationReader {
 
   /** Public channels whose title contains the text, by title. */
   async channels(text: string, limit: number, cursor: string | undefined): Promise<Page<Conversation>> {
-    const [title, id] = cursor === undefined ? [null, null] : channelCursor(cursor);
-    const { rows } = await this.pool.query<ChannelRow>({
-      name: 'conversation-channels',
-      text: `select id, title, topic, archived, created_by, created_at, version, message_count, member_count,
-                    lower(title) as key
-             from conversations
-             where visibility = 'public' and not is_deleted and not archived
-               and ($1 = '' or position(lower($1) in lower(title)) > 0)
-               and ($2::text is null or (lower(title), id) > ($2, $3::uuid))
-             order by lower(title), id limit $4`,
-      values: [text, title, id, limit + 1],
-    });
+    const after = cursor === undefined ? ['', NIL] : channelCursor(cursor);
+    let rows = await this.walk(text, after, limit + 1);
+    if (text !== '' && rows.length <= limit) rows = await this.search(text, after, limit + 1);
     const page = rows.slice(0, limit);
     const last = page[page.length - 1];
     return {
@@ -50,7 +45,42 @@ export class ConversationReader {
       nextCursor: rows.length > limit && last ? toCursor(`${last.id} ${last.key}`) : null,
     };
   }
+
+  /** Goes through the next ones by title: of a text that is in many titles it finds a page. */
+  private async walk(text: string, after: string[], limit: number): Promise<ChannelRow[]> {
+    const { rows } = await this.pool.query<ChannelRow>({
+      name: 'conversation-channels',
+      text: `select ${channelColumns} from (
+               select * from conversations where ${isListed} and (lower(title), id) > ($2, $3::uuid)
+               order by lower(title), id limit $4
+             ) as walked
+             where position(lower($1) in lower(title)) > 0 order by key, id limit $5`,
+      values: [text, ...after, text === '' ? limit : WALKED_MAX, limit],
+    });
+    return rows;
+  }
+
+  /** Finds those whose title has all parts of the text, and then the text: few, or the walk had found enough of them. */
+  private async search(text: string, after: string[], limit: number): Promise<ChannelRow[]> {
+    const { rows } = await this.pool.query<ChannelRow>({
+      name: 'conversation-channels-search',
+      text: `with found as materialized (
+               select * from conversations where ${isListed} and title_grams(title) @> title_grams($1)
+             )
+             select ${channelColumns} from found
+             where position(lower($1) in lower(title)) > 0 and (lower(title), id) > ($2, $3::uuid)
+             order by key, id limit $4`,
+      values: [text, ...after, limit],
+    });
+    return rows;
+  }
 }
+
+const channelColumns = `
+  id, title, topic, archived, created_by, created_at, version, message_count, member_count, lower(title) as key`;
+
+/** As the indexes say it. */
+const isListed = `visibility = 'public' and not is_deleted and not archived`;
 
 interface ChannelRow {
   id: string;
