@@ -35,7 +35,7 @@ export const myConversation = conversation.extend({
   firstNumber: counter.describe('The lowest number that the caller may read.'),
   readNumber: counter,
   unread: counter.describe('messageCount - readNumber'),
-  unreadMentions: counter,
+  unreadMentions: counter.describe(`At most ${limits.unreadMentionsMax} are counted.`),
   unreadFrom: counter.nullable().describe('Set by mark-unread; private to the caller.'),
   notifications: z.object({ level: notificationLevel, mutedUntil: timestamp.nullable() }),
   lastMessage: message.nullable(),

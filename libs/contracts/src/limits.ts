@@ -14,6 +14,8 @@ export const limits = {
   channelMembersMax: 100_000,
   conversationCreateMembersMax: 100,
   userConversationsMax: 5000,
+  /** Of one conversation; more are not counted. */
+  unreadMentionsMax: 1000,
   displayNameCharsMax: 80,
   deviceNameCharsMax: 80,
   usernameCharsMin: 3,

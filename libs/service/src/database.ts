@@ -130,10 +130,14 @@ export async function readAgain<T>(read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {
-    const { code, message } = error as { code?: unknown; message?: unknown };
-    if (code !== CANCELLED && !UNCONNECTED.test(String(message))) throw error;
+    if (!isCancelled(error) && !UNCONNECTED.test(String((error as { message?: unknown }).message))) throw error;
     return read();
   }
+}
+
+/** Whether PostgreSQL has cancelled the statement because it took longer than `databaseTimeouts.statementMs`. */
+export function isCancelled(error: unknown): boolean {
+  return (error as { code?: unknown }).code === CANCELLED;
 }
 
 /** A check for the health registry. */

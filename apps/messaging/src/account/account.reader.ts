@@ -5,22 +5,24 @@ import type { Pool } from 'pg';
 import type { LogStore } from '../log/log.store';
 import { lastMessages } from './last-message.reader';
 import type { MyConversationRow } from './my-conversation';
-import { isMember, joinMyConversation, myConversationColumns, toMyConversation } from './my-conversation';
+import { isMember, myConversations, toMyConversation } from './my-conversation';
+
+const NIL = '00000000-0000-0000-0000-000000000000';
 
 /** Gives one row without an entry where there is none: the snapshot is wanted in any case. */
-const pageFrom = (memberships: string, where: string) => `
+const withSnapshot = (entries: string) => `
   select now.xmin, entry.*
   from (select pg_snapshot_xmin(pg_current_snapshot())::text as xmin) as now
-  left join lateral (
-    select ${myConversationColumns} from ${memberships} ${joinMyConversation}
-    where ${where}
-    order by m.conversation_id limit $3
-  ) as entry on true
+  left join lateral (${entries}) as entry on true
   order by entry.id`;
 
-const pageOfAll = pageFrom(
-  'memberships m',
-  `m.user_id = $1 and ($2::uuid is null or m.conversation_id > $2) and ${isMember}`,
+const pageOfAll = withSnapshot(
+  myConversations({
+    from: 'memberships m',
+    where: `m.user_id = $1 and m.conversation_id > $2::uuid and ${isMember}`,
+    order: 'conversation_id',
+    limit: '$3',
+  }),
 );
 
 /** An entry changes with the membership or the mark. Which did is known before anything is looked up for them. */
@@ -28,15 +30,20 @@ const touched = ['memberships', 'marks']
   .map(
     (table) => `
     select conversation_id from ${table}
-    where user_id = $1 and stamp >= $4::xid8 and ($2::uuid is null or conversation_id > $2)`,
+    where user_id = $1 and stamp >= $4::xid8 and conversation_id > $2::uuid`,
   )
   .join(' union ');
-const pageOfChanges = pageFrom(
-  `(select * from (${touched}) as entries order by conversation_id limit $3) as touched
-   join lateral
-     (select * from memberships where user_id = $1 and conversation_id = touched.conversation_id offset 0) m on true`,
-  'true',
+const pageOfChanges = withSnapshot(
+  myConversations({
+    from: `(select * from (${touched}) as entries order by conversation_id limit $3) as touched
+      join lateral (
+        select * from memberships where user_id = $1 and conversation_id = touched.conversation_id offset 0
+      ) as m on true`,
+    order: 'conversation_id',
+  }),
 );
+
+const byActivity = 'last_activity_at desc, conversation_id desc';
 
 /** The one row of a reading that found nothing: it has the snapshot alone. */
 interface NoEntry {
@@ -62,7 +69,7 @@ export class AccountReader {
   /** Entries changed since the cursor; null asks for all that are joined. */
   async changes(userId: string, cursor: string | null, limit: number): Promise<AccountPage> {
     const from = cursor === null ? undefined : decodeCursor(cursor);
-    const after = from?.after ?? null;
+    const after = from?.after ?? NIL;
     const { rows: read } = await this.pool.query<(MyConversationRow | NoEntry) & { xmin: string }>(
       from === undefined || from.since === '0'
         ? { name: 'account-all', text: pageOfAll, values: [userId, after, limit + 1] }
@@ -102,11 +109,12 @@ export class AccountReader {
       name: 'account-first-pages',
       text: `select page.*, asked.user_id as reader_id
              from unnest($1::uuid[]) as asked(user_id)
-             cross join lateral (
-               select ${myConversationColumns} from memberships m ${joinMyConversation}
-               where m.user_id = asked.user_id and ${isMember}
-               order by c.last_activity_at desc, c.id desc limit $2
-             ) as page
+             cross join lateral (${myConversations({
+               from: 'memberships m',
+               where: `m.user_id = asked.user_id and ${isMember}`,
+               order: byActivity,
+               limit: '$2',
+             })}) as page
              order by asked.user_id, page.last_activity_at desc, page.id desc`,
       values: [userIds, limit + 1],
     });
@@ -122,10 +130,13 @@ export class AccountReader {
     const [before, beforeId] = cursor === undefined ? [null, null] : decodeListCursor(cursor);
     const { rows } = await this.pool.query<MyConversationRow>({
       name: 'account-list',
-      text: `select ${myConversationColumns} from memberships m ${joinMyConversation}
-             where m.user_id = $1 and ${isMember}
-               and ($2::timestamptz is null or (c.last_activity_at, c.id) < ($2, $3::uuid))
-             order by c.last_activity_at desc, c.id desc limit $4`,
+      text: myConversations({
+        from: 'memberships m',
+        where: `m.user_id = $1 and ${isMember}
+          and ($2::timestamptz is null or (c.last_activity_at, c.id) < ($2, $3::uuid))`,
+        order: byActivity,
+        limit: '$4',
+      }),
       values: [userId, before, beforeId, limit + 1],
     });
     return toPage(rows, limit, await lastMessages(this.store, rows.slice(0, limit)));
@@ -149,8 +160,11 @@ export class AccountReader {
   async one(userId: string, conversationId: string): Promise<MyConversation | undefined> {
     const { rows } = await this.pool.query<MyConversationRow>({
       name: 'account-one',
-      text: `select ${myConversationColumns} from memberships m ${joinMyConversation}
-             where m.user_id = $1 and m.conversation_id = $2 and ${isMember}`,
+      text: myConversations({
+        from: 'memberships m',
+        where: `m.user_id = $1 and m.conversation_id = $2 and ${isMember}`,
+        order: 'conversation_id',
+      }),
       values: [userId, conversationId],
     });
     return (await this.complete(rows))[0];

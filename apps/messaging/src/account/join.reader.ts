@@ -1,5 +1,6 @@
 import type { QueryReply } from '@parley/contracts';
 import { limits, PARTITIONS } from '@parley/contracts';
+import { isCancelled } from '@parley/service';
 import type { Pool } from 'pg';
 import { Deployment } from '../log/deployment';
 import type { LogStore } from '../log/log.store';
@@ -68,8 +69,15 @@ export class JoinReader {
       const pages = await this.accounts.firstPages(userIds, limits.readyConversationsMax);
       for (const { userId, answer, fail } of batch) this.reply(userId, moment, pages).then(answer, fail);
     } catch (error) {
-      for (const { fail } of batch) fail(error);
+      if (isCancelled(error) && batch.length > 1) this.readHalves(batch);
+      else for (const { fail } of batch) fail(error);
     }
+  }
+
+  /** Somebody among them takes longer than a statement may, with whom the others are not to wait. */
+  private readHalves(batch: Asked[]): void {
+    const half = Math.ceil(batch.length / 2);
+    for (const part of [batch.slice(0, half), batch.slice(half)]) void this.readBatch(part);
   }
 
   private async reply(

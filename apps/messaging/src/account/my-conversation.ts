@@ -1,29 +1,49 @@
-import type { Message, MyConversation } from '@parley/contracts';
+import { limits, type Message, type MyConversation } from '@parley/contracts';
 
-/** Those of a deleted conversation are ended some time after it (`MembershipEnder`). Aliases as below. */
+/** Those of a deleted conversation are ended some time after it (`MembershipEnder`). Aliases: m membership, c conversation. */
 export const isMember = 'm.role is not null and not c.is_deleted';
 
-/** What one member sees of a conversation. Aliases: m membership, c conversation, k mark. */
-export const myConversationColumns = `
-  m.conversation_id as id, case when not c.is_deleted then m.role end as role, m.read_base,
-  c.type, c.title, c.topic, c.visibility, c.archived, c.created_by, c.created_at, c.version, c.message_count,
-  c.member_count, c.last_activity_at, k.read_number, k.unread_from,
-  c.partition, c.last_message_id, c.last_message_position,
-  (select count(*)::integer from mentions n where n.user_id = m.user_id and n.conversation_id = m.conversation_id
-     and n.number > greatest(m.read_base, coalesce(k.read_number, 0))) as unread_mentions,
-  case when c.type = 'direct' then
-    (select o.user_id from memberships o
-     where o.conversation_id = c.id and o.user_id <> m.user_id and o.role is not null limit 1)
-  end as direct_user_id`;
+/** Which of a user's conversations are read, and in what order: all of it SQL. */
+interface Selection {
+  /** Memberships as `m`. */
+  from: string;
+  where?: string;
+  /** By columns of a membership and its conversation together. */
+  order: string;
+  limit?: string;
+}
 
 /**
- * To follow a membership `m`: its conversation and its mark, each looked up by its key. `offset 0` keeps the planner from
- * other ways: a reading costs what its user has, however much others have and whatever the statistics say.
+ * Conversations as one member sees them. Each is looked up by its key, and the mark and the mentions of those alone that are on
+ * the page. `offset 0` keeps the planner from other ways: a reading costs what its user has, however much others have and
+ * whatever the statistics say.
  */
-export const joinMyConversation = `
-  join lateral (select * from conversations where id = m.conversation_id offset 0) c on true
-  left join lateral
-    (select * from marks where user_id = m.user_id and conversation_id = m.conversation_id offset 0) k on true`;
+export function myConversations({ from, where = 'true', order, limit = 'all' }: Selection): string {
+  return `
+    select mine.conversation_id as id, case when not mine.is_deleted then mine.role end as role, mine.read_base,
+      mine.type, mine.title, mine.topic, mine.visibility, mine.archived, mine.created_by, mine.created_at, mine.version,
+      mine.message_count, mine.member_count, mine.last_activity_at, k.read_number, k.unread_from,
+      mine.partition, mine.last_message_id, mine.last_message_position,
+      (select count(*)::integer from (
+         select from mentions n where n.user_id = mine.user_id and n.conversation_id = mine.conversation_id
+           and n.number > greatest(mine.read_base, coalesce(k.read_number, 0))
+         limit ${limits.unreadMentionsMax}) as counted) as unread_mentions,
+      case when mine.type = 'direct' then
+        (select o.user_id from memberships o
+         where o.conversation_id = mine.conversation_id and o.user_id <> mine.user_id and o.role is not null limit 1)
+      end as direct_user_id
+    from (
+      select m.user_id, m.conversation_id, m.role, m.read_base, c.*
+      from ${from}
+      join lateral (select * from conversations where id = m.conversation_id offset 0) as c on true
+      where ${where} order by ${order} limit ${limit}
+    ) as mine
+    left join lateral (
+      select read_number, unread_from from marks
+      where user_id = mine.user_id and conversation_id = mine.conversation_id offset 0
+    ) as k on true
+    order by ${order}`;
+}
 
 export interface MyConversationRow {
   id: string;

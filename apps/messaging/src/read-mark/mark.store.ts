@@ -14,14 +14,22 @@ export class MarkStore {
   async advance(marks: Mark[]): Promise<Set<string>> {
     const { rows } = await this.pool.query<{ user_id: string }>({
       name: 'marks-advance',
-      text: `insert into marks as m (user_id, conversation_id, read_number)
-             select * from unnest($1::uuid[], $2::uuid[], $3::bigint[])
-             on conflict (user_id, conversation_id) do update set
-               read_number = excluded.read_number,
-               unread_from = null,
-               stamp = pg_current_xact_id()
-             where m.read_number < excluded.read_number
-             returning user_id`,
+      // Mentions up to a mark are never counted again.
+      text: `with moved as (
+               insert into marks as m (user_id, conversation_id, read_number)
+               select * from unnest($1::uuid[], $2::uuid[], $3::bigint[])
+               on conflict (user_id, conversation_id) do update set
+                 read_number = excluded.read_number,
+                 unread_from = null,
+                 stamp = pg_current_xact_id()
+               where m.read_number < excluded.read_number
+               returning user_id, conversation_id, read_number
+             ), forgotten as (
+               delete from mentions n using moved
+               where n.user_id = moved.user_id and n.conversation_id = moved.conversation_id
+                 and n.number <= moved.read_number
+             )
+             select user_id from moved`,
       values: [
         marks.map((mark) => mark.userId),
         marks.map((mark) => mark.conversationId),
