@@ -130,7 +130,8 @@ export async function readAgain<T>(read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {
-    if (!isCancelled(error) && !UNCONNECTED.test(String((error as { message?: unknown }).message))) throw error;
+    if (!isCancelled(error) && !UNCONNECTED.test(String((error as { message?: unknown }).message)))
+      throw error;
     return read();
   }
 }
