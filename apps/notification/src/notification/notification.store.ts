@@ -13,9 +13,12 @@ interface Row {
   read_at: Date | null;
 }
 
-/** Entries of conversations that the user has left are not theirs to see; they come back with the membership. */
+/**
+ * Entries of conversations that the user has left are not theirs to see; they come back with the membership. `offset 0` keeps
+ * the planner from joining all memberships of a user, which it would have to look for among those of everybody.
+ */
 const isVisible = `exists (
-  select from members m where m.conversation_id = n.conversation_id and m.user_id = n.user_id)`;
+  select from members m where m.conversation_id = n.conversation_id and m.user_id = n.user_id offset 0)`;
 
 /** The lists as their owners read them. Every method touches the entries of one user only. Rejects with pg's errors. */
 export class NotificationStore {
@@ -86,10 +89,13 @@ export class NotificationStore {
   async prune(userIds: string[]): Promise<number> {
     const { rowCount } = await this.pool.query({
       name: 'prune',
-      text: `delete from notifications n using unnest($1::uuid[]) as u (user_id) cross join lateral (
-               select o.created_at, o.number, o.id from notifications o where o.user_id = u.user_id
-               order by o.created_at desc, o.number desc, o.id desc offset $2 limit 1) as oldest
-             where n.user_id = u.user_id and (n.created_at, n.number, n.id) <= (oldest.created_at, oldest.number, oldest.id)`,
+      text: `delete from notifications where ctid = any(array(
+               select old.ctid from unnest($1::uuid[]) as u (user_id) cross join lateral (
+                 select o.created_at, o.number, o.id from notifications o where o.user_id = u.user_id
+                 order by o.created_at desc, o.number desc, o.id desc offset $2 limit 1) as newest
+               cross join lateral (
+                 select n.ctid from notifications n where n.user_id = u.user_id
+                   and (n.created_at, n.number, n.id) <= (newest.created_at, newest.number, newest.id) offset 0) as old))`,
       values: [userIds, this.keptPerUser],
     });
     return rowCount ?? 0;
