@@ -4,6 +4,7 @@ import type { Entry } from '../notification/entry';
 import { columns, transaction } from '../transaction';
 import { type BatchWalk, pairKey } from './batch.walk';
 import type { ConversationState } from './conversation.cache';
+import { dropFormerEpoch } from './epoch.drop';
 import { entryColumns, storeEntriesSql, storePositionsSql } from './feed.sql';
 import { storeMemberships } from './membership.writes';
 
@@ -49,15 +50,12 @@ export class FeedStore {
 
   /** Applied positions. What stands under another epoch is dropped, parked events too; the users' entries stay. */
   async load(partitions: number[], epoch: string): Promise<Map<number, number>> {
-    return transaction(this.pool, async (client) => {
-      const rows = await this.readPositions(client, partitions, 'for update');
-      const stale = rows.filter((row) => row.epoch !== epoch).map((row) => row.partition);
-      if (stale.length > 0) await this.reset(client, stale, epoch);
-      this.learnRevisions(rows);
-      return new Map(
-        rows.map((row) => [row.partition, stale.includes(row.partition) ? 0 : Number(row.position)]),
-      );
-    });
+    for (const row of await this.readPositions(this.pool, partitions, ''))
+      if (row.epoch !== epoch) await dropFormerEpoch(this.pool, row.partition, epoch);
+    // Waits for what another instance is storing at the moment.
+    const rows = await this.readPositions(this.pool, partitions, 'for update');
+    this.learnRevisions(rows);
+    return new Map(rows.map((row) => [row.partition, row.epoch === epoch ? Number(row.position) : 0]));
   }
 
   async conversations(ids: string[], membersHeldMax: number): Promise<Map<string, ConversationState>> {
@@ -167,20 +165,6 @@ export class FeedStore {
 
   private learnRevisions(rows: PositionRow[]): void {
     for (const { partition, revision } of rows) this.revisions.set(partition, revision);
-  }
-
-  private async reset(client: PoolClient, partitions: number[], epoch: string): Promise<void> {
-    await client.query(
-      `delete from members using conversations c where conversation_id = c.id and c.partition = any($1)`,
-      [partitions],
-    );
-    await client.query('delete from conversations where partition = any($1)', [partitions]);
-    // The replay meets their rows anew.
-    await client.query('delete from parked_events where partition = any($1)', [partitions]);
-    await client.query('update feed_positions set epoch = $2, position = 0 where partition = any($1)', [
-      partitions,
-      epoch,
-    ]);
   }
 
   private async readPositions(client: Pool | PoolClient, partitions: number[], lock: 'for update' | '') {
