@@ -14,6 +14,7 @@ export { type MongoMigration, runMongoMigrations } from './mongo/migrations';
 export { type CollectionPlan, type MongoKind, mongoKind, MongoSchema } from './mongo/schema';
 export { parkedGauge } from './parked.gauge';
 export * from './problem.filter';
+export { RecentMap } from './recent';
 export * from './redis';
 export * from './run-migration';
 export * from './run-service';

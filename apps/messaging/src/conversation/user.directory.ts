@@ -1,6 +1,6 @@
 import { ParleyError } from '@parley/contracts';
 import type { Requester } from '@parley/broker';
-import { RecentMap } from '../log/recent';
+import { RecentMap } from '@parley/service';
 
 const KNOWN = 50_000;
 

@@ -1,5 +1,5 @@
+import { RecentMap } from '@parley/service';
 import type { ConversationState, MessageState } from '../conversation/conversation.state';
-import { RecentMap } from './recent';
 import type { Task } from './task';
 
 /** Commands of one partition that may be without an answer at once; more are refused. */

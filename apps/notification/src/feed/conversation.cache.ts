@@ -1,5 +1,5 @@
 import { type ConversationType, partitionOf } from '@parley/contracts';
-import { LruMap } from '../lru';
+import { RecentMap } from '@parley/service';
 
 /** What deciding about a message takes to know of its conversation. Never changed in place: others may hold it. */
 export interface ConversationState {
@@ -9,11 +9,12 @@ export interface ConversationState {
   readonly members: ReadonlySet<string> | null;
 }
 
-const CONVERSATIONS_MAX = 20_000;
+/** At least so many, at most twice as many. */
+const CONVERSATIONS = 10_000;
 
 /** The conversations of the partitions that this instance feeds, as far as they were active lately. */
 export class ConversationCache {
-  private readonly states = new LruMap<string, ConversationState>(CONVERSATIONS_MAX);
+  private readonly states = new RecentMap<string, ConversationState>(CONVERSATIONS);
 
   /** @param membersHeldMax groups of up to so many members are held with everybody */
   constructor(readonly membersHeldMax: number) {}

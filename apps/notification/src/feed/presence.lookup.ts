@@ -1,7 +1,6 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Requester } from '@parley/broker';
-import { counter, getLogger } from '@parley/service';
-import { LruMap } from '../lru';
+import { counter, getLogger, RecentMap } from '@parley/service';
 
 const log = getLogger('PresenceLookup');
 
@@ -17,7 +16,8 @@ const STALE_MS_MAX = 30_000;
  */
 const PAUSE_MS = 5_000;
 const SLOW_MS = 500;
-const USERS_MAX = 100_000;
+/** Remembered at least; at most twice as many. */
+const USERS = 100_000;
 const IDS_PER_QUERY = 1_000;
 
 /** `since`: when an offline user was last seen, in ms since 1970; null for never. */
@@ -41,7 +41,7 @@ const unknown: Presence = { state: 'unknown' };
  */
 @Injectable()
 export class PresenceLookup implements OnApplicationShutdown {
-  private readonly known = new LruMap<string, Known>(USERS_MAX);
+  private readonly known = new RecentMap<string, Known>(USERS);
   /** Users that were looked up since they were last asked for. */
   private inUse = new Set<string>();
   private refreshing = false;

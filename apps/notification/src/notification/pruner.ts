@@ -1,13 +1,13 @@
 import { Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
-import { counter, getLogger } from '@parley/service';
-import { LruMap } from '../lru';
+import { counter, getLogger, RecentMap } from '@parley/service';
 import { NotificationStore } from './notification.store';
 
 const log = getLogger('Pruner');
 
 /** A list is cut when so many entries came since it was last cut, so it never holds many more than are kept. */
 const NEW_ENTRIES_MAX = 50;
-const USERS_MAX = 100_000;
+/** Remembered at least; at most twice as many. */
+const USERS = 100_000;
 const USERS_PER_STATEMENT = 50;
 const RETRY_MS = 1_000;
 
@@ -17,7 +17,7 @@ const pruned = counter('notification_pruned_total', 'Old entries that were dropp
 @Injectable()
 export class Pruner implements BeforeApplicationShutdown {
   /** New entries since the list was last cut by this instance. */
-  private readonly fresh = new LruMap<string, number>(USERS_MAX);
+  private readonly fresh = new RecentMap<string, number>(USERS);
   private readonly due = new Set<string>();
   private running?: Promise<void>;
   private stopped = false;
