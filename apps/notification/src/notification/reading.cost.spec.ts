@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { pagesTouched } from '@parley/testing';
 import type { Pool } from 'pg';
+import { BatchWalk } from '../feed/batch.walk';
 import { FeedStore } from '../feed/feed.store';
 import { ParkedStore } from '../parked/parked.store';
 import { freshPostgres } from '../testing/postgres';
@@ -79,6 +80,19 @@ describe.each([
     // The first time also asks for what the tables look like.
     await work();
     expect(await pagesTouched(pool, work)).toBeLessThanOrEqual(OWN * PAGES_AN_ENTRY);
+  });
+
+  it.each(plans)('what deletes conversations (%s) costs what was in them', async (plan) => {
+    await pool.query(`set plan_cache_mode = ${plan}`);
+    const position = (await feed.load([9], 'epoch')).get(9) ?? 0;
+    const apply = async (after: number) => {
+      const walk = new BatchWalk({ states: new Map(), mentionedMembers: new Set() }, 2);
+      for (let i = 0; i < 3 * OWN; i++) walk.deleted.add(randomUUID());
+      await feed.commit('epoch', [{ partition: 9, first: after + 1, last: after + 1 }], walk, [], []);
+    };
+    await apply(position);
+    const pages = await pagesTouched(pool, () => apply(position + 1));
+    expect(pages).toBeLessThanOrEqual(OWN * PAGES_AN_ENTRY);
   });
 
   it.each(plans)('what changes a list (%s) costs what is in it', async (plan) => {
