@@ -1,14 +1,18 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** A partition's conversations, in steps: those of a former epoch are dropped so. */
+/** A partition's conversations in the order of their ids: those of a former epoch are dropped so, each met once. */
 export class Partitions1764200000000 implements MigrationInterface {
   name = 'Partitions1764200000000';
+  /** The feed does not wait for an index to be built. */
+  transaction = false;
 
   async up(runner: QueryRunner): Promise<void> {
-    await runner.query('create index conversations_partition on conversations (partition, id)');
+    // One that was interrupted leaves its index behind, which nothing uses.
+    await runner.query('drop index concurrently if exists conversations_partition');
+    await runner.query('create index concurrently conversations_partition on conversations (partition, id)');
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    await runner.query('drop index conversations_partition');
+    await runner.query('drop index concurrently if exists conversations_partition');
   }
 }
