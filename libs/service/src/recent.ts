@@ -1,14 +1,26 @@
+export interface RecentMapOptions<K, V> {
+  /** What a value counts; 1 where it is left out. What it grows by while it is here is told by `grew`. */
+  weigh?(value: V): number;
+  /** Keys that must stay, asked for when a generation is dropped. They are few, or the bound is none. */
+  held?(): Iterable<K>;
+}
+
 /**
  * A bounded map that forgets what was not used lately: two generations, the older of which is dropped whole when the
- * younger is full. At least the last `generationSize` keys used are kept, at most twice as many. Unlike a strict LRU it
- * deletes no single entries to make room, which in a Map costs more than keeping them: whoever looks for the oldest passes the
- * places of all that were deleted before it.
+ * younger is full. At least the last keys used that together weigh a generation are kept, at most twice as many. Unlike a strict
+ * LRU it deletes no single entries to make room, which in a Map costs more than keeping them: whoever looks for the oldest passes
+ * the places of all that were deleted before it.
  */
 export class RecentMap<K, V> {
   private younger = new Map<K, V>();
   private older = new Map<K, V>();
+  /** Of the younger generation, where values are weighed. What was set again counts again: that is rare, and errs on the safe side. */
+  private weight = 0;
 
-  constructor(private readonly generationSize: number) {}
+  constructor(
+    private readonly generationWeight: number,
+    private readonly options: RecentMapOptions<K, V> = {},
+  ) {}
 
   get(key: K): V | undefined {
     const value = this.younger.get(key);
@@ -24,9 +36,14 @@ export class RecentMap<K, V> {
 
   set(key: K, value: V): void {
     this.younger.set(key, value);
-    if (this.younger.size < this.generationSize) return;
-    this.older = this.younger;
-    this.younger = new Map();
+    if (this.options.weigh) this.grew(this.options.weigh(value));
+    else if (this.younger.size >= this.generationWeight) this.age();
+  }
+
+  /** A value that was used just now weighs so much more. */
+  grew(by: number): void {
+    this.weight += by;
+    if (this.weight >= this.generationWeight) this.age();
   }
 
   delete(key: K): void {
@@ -43,5 +60,17 @@ export class RecentMap<K, V> {
   clear(): void {
     this.younger.clear();
     this.older.clear();
+    this.weight = 0;
+  }
+
+  private age(): void {
+    const dropped = this.older;
+    this.older = this.younger;
+    this.younger = new Map();
+    this.weight = 0;
+    for (const key of this.options.held?.() ?? []) {
+      const value = dropped.get(key);
+      if (value !== undefined && !this.older.has(key)) this.older.set(key, value);
+    }
   }
 }

@@ -7,6 +7,7 @@ import type { ConversationState } from '../conversation/conversation.state';
 import { toHead } from '../conversation/conversation.state';
 import type { OwnerClock } from './clock';
 import { Committer } from './committer';
+import { ConversationMemory } from './conversation.memory';
 import { clientIdKey, decide, messagesNamed, repeat } from './decide';
 import type { Decision, DecisionContext } from './decision';
 import type { Loader } from './loader';
@@ -34,6 +35,8 @@ export interface OwnerOptions {
   onDoubt?(reason: unknown): void;
   /** The store could not be read; where anybody can wait it is asked again. */
   onUnread?(error: unknown): void;
+  /** For conversations in memory, twice as much at most; where it is left out, a share of the heap. */
+  conversationBytesMax?: number;
 }
 
 /** Pause before a store that did not answer is asked again, and before a lease that has run out is looked at again. */
@@ -49,10 +52,12 @@ const CLOSE_MS_MAX = 2500;
  */
 export class LogOwner {
   private readonly partitions = new Map<number, Partition>();
+  private readonly conversations: ConversationMemory;
   private readonly committer: Committer;
   private sequence = 0;
 
   constructor(private readonly options: OwnerOptions) {
+    this.conversations = new ConversationMemory(() => this.uncommitted(), options.conversationBytesMax);
     this.committer = new Committer({
       store: options.store,
       clock: options.clock,
@@ -77,7 +82,7 @@ export class LogOwner {
     const { store, onUnread } = this.options;
     const { found, missing } = await readTails(store, [...terms.keys()], onUnread);
     for (const [number, tail] of found) {
-      const partition = new Partition(number, terms.get(number)!);
+      const partition = new Partition(number, terms.get(number)!, this.conversations.ofPartition());
       partition.position = partition.committed = tail.position;
       this.partitions.set(number, partition);
     }
@@ -111,6 +116,14 @@ export class LogOwner {
     for (const task of partition.reset()) task.reject(new Moved());
     partition.inFlight = inFlight; // The committer settles these: they may be stored already.
     return true;
+  }
+
+  /** Conversations of which something is decided that is not stored yet; some more than once. */
+  private *uncommitted(): Iterable<string> {
+    for (const { queue, inFlight } of this.partitions.values()) {
+      for (const task of queue) yield task.data.conversationId;
+      for (const task of inFlight) yield task.data.conversationId;
+    }
   }
 
   /** Last stored position by partition. */
@@ -251,6 +264,8 @@ export class LogOwner {
   private finish(partition: Partition, task: Task): void {
     if (task.row || partition.hasUncommitted) {
       partition.queue.push(task);
+      // Not sooner: what makes room now must not drop this conversation, whose change is not stored.
+      if (task.row) partition.conversations.changed(task.row.memberships.length);
       this.committer.add(partition);
     } else if (this.options.isLeaseValid(partition.number)) {
       answer(task);

@@ -1,13 +1,12 @@
 import { RecentMap } from '@parley/service';
-import type { ConversationState, MessageState } from '../conversation/conversation.state';
+import type { MessageState } from '../conversation/conversation.state';
+import type { PartitionConversations } from './conversation.memory';
 import type { Task } from './task';
 
 /** Commands of one partition that may be without an answer at once; more are refused. */
 export const UNANSWERED_MAX = 500;
-/** A command touches one conversation, so what is decided and not yet stored always stays in memory. */
-const CONVERSATIONS = UNANSWERED_MAX + 12;
-/** Nor may a client id be forgotten before its message is stored: a repeat would be decided as another message. */
-const CLIENT_IDS = CONVERSATIONS;
+/** A client id may not be forgotten before its message is stored: a repeat would be decided as another message. */
+const CLIENT_IDS = UNANSWERED_MAX + 12;
 const MESSAGES = 64;
 
 /** The latest states of messages: those that are not stored yet all of them, of the others the recent ones. */
@@ -53,7 +52,6 @@ export class Partition {
   position = 0;
   /** The last position that is certainly stored. */
   committed = 0;
-  readonly conversations = new RecentMap<string, ConversationState>(CONVERSATIONS);
   readonly messages = new MessageMemory();
   /** `conversation/sender/clientMessageId` to message id, for repeats. */
   readonly clientIds = new RecentMap<string, string>(CLIENT_IDS);
@@ -79,6 +77,8 @@ export class Partition {
   constructor(
     readonly number: number,
     readonly term: number,
+    /** Those with changes that are not stored yet all of them, of the others the recent ones. */
+    readonly conversations: PartitionConversations,
   ) {}
 
   get hasUncommitted(): boolean {

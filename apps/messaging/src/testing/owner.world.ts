@@ -3,7 +3,7 @@ import { partitionOf } from '@parley/contracts';
 import { v7 } from 'uuid';
 import { Loader } from '../log/loader';
 import type { LogStore } from '../log/log.store';
-import { LogOwner } from '../log/owner';
+import { LogOwner, type OwnerOptions } from '../log/owner';
 
 export const [alice, bob] = [v7(), v7()];
 
@@ -31,7 +31,11 @@ export type Reply = { message: { id: string; number: number }; created: boolean 
  * One owner of the partitions of some groups of alice and bob, under term 1. Its clock is the machine's, and as far ahead of
  * that as `clock.aheadMs` says; its lease is valid while `lease.isValid`.
  */
-export async function ownerWorld(store: LogStore, conversations: string[]) {
+export async function ownerWorld(
+  store: LogStore,
+  conversations: string[],
+  options: Pick<OwnerOptions, 'conversationBytesMax'> = {},
+) {
   const clock = { aheadMs: 0 };
   const lease = { isValid: true };
   const unread: unknown[] = [];
@@ -50,6 +54,7 @@ export async function ownerWorld(store: LogStore, conversations: string[]) {
     onLost: (partition, term) => lost.push({ partition, term }),
     onDoubt: (error) => doubts.push(error),
     onUnread: (error) => unread.push(error),
+    ...options,
   });
   const submit = (conversationId: string, name: CommandName, data: object, leftMs = 60_000, term = 1) =>
     owner.submit(name, { conversationId, ...data } as CommandData<CommandName>, {

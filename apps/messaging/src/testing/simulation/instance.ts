@@ -184,6 +184,8 @@ export class Instance {
         if (!this.isDead) options.publish(rows);
       },
       onLost: (partition) => this.terms.delete(partition),
+      // Of some nothing stays in memory that may go.
+      conversationBytesMax: chance.is(0.5) ? 1 : undefined,
     });
   }
 
