@@ -21,6 +21,20 @@ class SlowToRemember extends MemoryLog {
   }
 }
 
+/** One whose line is cut once an append is stored, when the test says so. */
+class SlowToAnswer extends SlowToRemember {
+  cut?: Promise<void>;
+
+  override async append(rows: LogRow[]): Promise<Map<number, Shortfall>> {
+    const { cut } = this;
+    this.cut = undefined;
+    const shortfalls = await super.append(rows);
+    if (!cut) return shortfalls;
+    await cut;
+    throw new Error('the line was cut');
+  }
+}
+
 /** A log whose line is cut in an append, which is lost, or arrives all the same: when another one is under way. */
 class LateLog extends MemoryLog {
   cutNext?: 'lost' | 'late';
@@ -123,6 +137,26 @@ describe('LogOwner', () => {
     expect(await send('late')).toMatchObject({ message: { number: 1 }, created: true });
     store.answer();
     await outcome;
+    expect(await send('again')).toMatchObject({ message: { number: 2 } });
+  });
+
+  it('does not accept it either where the log does not answer what was decided before', async () => {
+    const { store, submit, send } = await world(new SlowToAnswer());
+    await submit('member.remove', { actorId: alice, userId: bob });
+    const early = outcomeOf(send('early'));
+    await store.isAsked;
+    let cutNow!: () => void;
+    store.cut = new Promise((resolve) => (cutNow = resolve));
+    const put = submit('member.put', { actorId: alice, userId: bob });
+    const late = send('late');
+    await turns();
+    // Refused while what makes it right, and a later one, are on their way to the log.
+    store.answer();
+    await turns();
+    cutNow();
+    expect(await early).toMatchObject({ code: 'unavailable' });
+    expect(await late).toMatchObject({ message: { number: 1 }, created: true });
+    await put;
     expect(await send('again')).toMatchObject({ message: { number: 2 } });
   });
 

@@ -16,7 +16,7 @@ import { Partition, UNANSWERED_MAX } from './partition';
 import type { SpansOfRows } from './commit.trace';
 import { readTails } from './tails';
 import type { Task } from './task';
-import { answer, isTooLate, partLate, refuseLate } from './task';
+import { answer, isTooLate, moveOn, partLate, refuseLate, staleRefusal } from './task';
 
 export interface OwnerOptions {
   store: LogStore;
@@ -113,7 +113,7 @@ export class LogOwner {
     partition.isLost = true;
     const inFlight = partition.inFlight;
     partition.inFlight = [];
-    for (const task of partition.reset()) task.reject(new Moved());
+    partition.reset().forEach(moveOn);
     partition.inFlight = inFlight; // The committer settles these: they may be stored already.
     return true;
   }
@@ -159,7 +159,7 @@ export class LogOwner {
 
   /** Decides a task, or holds it back until what it needs is in memory. */
   private consider(partition: Partition, task: Task): void {
-    if (partition.isLost) return task.reject(new Moved());
+    if (partition.isLost) return moveOn(task);
     if (partition.isResetting) {
       partition.backlog.push(task);
       return;
@@ -176,7 +176,8 @@ export class LogOwner {
       void this.load(partition, conversationId, messages, task);
       return;
     }
-    if (task.isKnownRepeat && !task.repeatChecked) void this.lookForRepeat(partition, task);
+    if ((task.isKnownRepeat || task.isOvertaken) && !task.repeatChecked)
+      void this.lookForRepeat(partition, task);
     else this.settle(partition, task);
   }
 
@@ -360,9 +361,9 @@ export class LogOwner {
     } else if (task.isKnownRepeat) {
       // The log has lost it again, with a primary that was rolled back; later sends have been decided meanwhile.
       task.reject(unavailable('The log has lost what it knew of this message.'));
-    } else if (partition.generation !== generation || !this.isVouchedFor(partition)) {
+    } else if (task.isOvertaken || partition.generation !== generation || !this.isVouchedFor(partition)) {
       // The state that it was refused on may never have been stored, or be old. A new owner must not accept it late either.
-      task.reject(unavailable('What it was refused on may not hold any more.'));
+      task.reject(staleRefusal());
     } else {
       this.finish(partition, task);
     }

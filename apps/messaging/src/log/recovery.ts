@@ -1,11 +1,10 @@
-import { Moved } from '@parley/broker';
 import { unavailable } from '@parley/contracts';
 import type { OwnerClock } from './clock';
 import { LOG_CONNECTIONS, LogBroken } from './log.store';
 import type { LogRow, LogStore, Tail } from './log.store';
 import type { Partition } from './partition';
 import type { Task } from './task';
-import { answer, forget, partLate, refuseLate } from './task';
+import { answer, forget, moveOn, partLate, refuseLate } from './task';
 
 export interface RecoveryOptions {
   store: LogStore;
@@ -61,7 +60,7 @@ export class Recovery {
     if (fates === undefined) {
       const reason = unavailable('The log cannot be reached; it may or may not have been carried out.');
       for (const task of inDoubt) task.reject(reason);
-      for (const task of partition.backlog.splice(0)) task.reject(new Moved());
+      partition.backlog.splice(0).forEach(moveOn);
       return;
     }
     const there = inDoubt.filter((task) => fates.get(task) === 'stored');

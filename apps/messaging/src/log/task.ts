@@ -1,4 +1,5 @@
 import type { Span } from '@opentelemetry/api';
+import { Moved } from '@parley/broker';
 import type { CommandData, CommandName, ParleyError } from '@parley/contracts';
 import { unavailable } from '@parley/contracts';
 import type { LogRow } from './log.store';
@@ -22,6 +23,8 @@ export interface Task {
   isKnownRepeat?: boolean;
   /** The log was asked whether this send is a repeat. */
   repeatChecked?: boolean;
+  /** It may be answered as a repeat, or refused, but not be accepted any more. */
+  isOvertaken?: boolean;
   /** What was decided; may only leave once everything decided before it is committed. */
   outcome?: Outcome;
   row?: LogRow;
@@ -55,8 +58,26 @@ export function partLate(tasks: Task[], now: number, refused: Task[] = []): { la
   return { late: tasks.filter(isLate), left: tasks.filter((task) => !isLate(task)) };
 }
 
+/**
+ * Refused after the log was asked for what it might repeat. Later sends of its asker were decided meanwhile, and may be stored: it
+ * must not be accepted behind them.
+ */
+function isOvertaken({ isOvertaken, repeatChecked, outcome }: Task): boolean {
+  return isOvertaken === true || (repeatChecked === true && outcome !== undefined && 'error' in outcome);
+}
+
+export function staleRefusal(): ParleyError {
+  return unavailable('What it was refused on may not hold any more.');
+}
+
+/** To whoever owns the partition now, unless that one must not accept it either. */
+export function moveOn(task: Task): void {
+  task.reject(isOvertaken(task) ? staleRefusal() : new Moved());
+}
+
 /** It is to be decided anew: what was decided is void, what the log was asked for it may have changed, and what was loaded for it is dropped. */
 export function forget(task: Task): void {
+  task.isOvertaken = isOvertaken(task);
   task.row = undefined;
   task.outcome = undefined;
   task.isInDoubt = false;
