@@ -1,9 +1,11 @@
 export * from './access-token.guard';
+export { buildIndex, dropIndex } from './build-index';
 export * from './broker';
 export * from './config';
 export * from './context';
 export * from './database';
 export * from './errors';
+export { dropFormerEpoch, type FedTables, ROWS_PER_STEP } from './former-epoch';
 export * from './health';
 export * from './keys';
 export * from './logging';

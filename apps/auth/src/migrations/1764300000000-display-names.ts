@@ -1,3 +1,4 @@
+import { buildIndex, dropIndex } from '@parley/service';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /**
@@ -10,18 +11,12 @@ export class DisplayNames1764300000000 implements MigrationInterface {
   transaction = false;
 
   async up(runner: QueryRunner): Promise<void> {
-    // One that was interrupted leaves its index behind, which nothing uses.
-    await runner.query('drop index concurrently if exists auth.users_display_name_id');
-    await runner.query(
-      'create index concurrently users_display_name_id on auth.users (display_name_key, id)',
-    );
-    await runner.query('drop index concurrently if exists auth.users_display_name');
+    await buildIndex(runner, 'auth.users_display_name_id', 'auth.users (display_name_key, id)');
+    await dropIndex(runner, 'auth.users_display_name');
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    await runner.query(
-      'create index concurrently if not exists users_display_name on auth.users (display_name_key)',
-    );
-    await runner.query('drop index concurrently if exists auth.users_display_name_id');
+    await buildIndex(runner, 'auth.users_display_name', 'auth.users (display_name_key)');
+    await dropIndex(runner, 'auth.users_display_name_id');
   }
 }

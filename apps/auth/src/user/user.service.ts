@@ -3,6 +3,7 @@ import { InjectRepository } from '@nestjs/typeorm';
 import { ParleyError, limits, type Me, type User, type UsersQuery } from '@parley/contracts';
 import { isUniqueViolation, readAgain } from '@parley/service';
 import { In, type Repository } from 'typeorm';
+import { NIL } from 'uuid';
 import { Outbox, userChanged } from '../outbox/outbox';
 import { decodePosition, encodePosition, type SearchPosition } from './user.cursor';
 import { UserRow, toMe, toUser } from './user.entity';
@@ -108,7 +109,7 @@ export class UserService {
       if (isNew(row)) items.push(row);
     }
     if (displayed.length <= limit && !displayed.slice(seen).some(isNew)) return pageOf(items, undefined);
-    const last = displayed[seen - 1] ?? { displayNameKey: prefix, id: beforeAll };
+    const last = displayed[seen - 1] ?? { displayNameKey: prefix, id: NIL };
     return pageOf(items, { half: 'displayNames', displayNameKey: last.displayNameKey, id: last.id });
   }
 
@@ -141,9 +142,6 @@ export class UserService {
     return untilOther(await select.getMany(), (row) => row.displayNameKey.startsWith(prefix));
   }
 }
-
-/** Sorts before every id that is given to a user. */
-const beforeAll = '00000000-0000-0000-0000-000000000000';
 
 function untilOther(rows: UserRow[], fits: (row: UserRow) => boolean): UserRow[] {
   const end = rows.findIndex((row) => !fits(row));

@@ -1,3 +1,4 @@
+import { buildIndex, dropIndex } from '@parley/service';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /**
@@ -10,18 +11,12 @@ export class Partitions1764100000000 implements MigrationInterface {
   transaction = false;
 
   async up(runner: QueryRunner): Promise<void> {
-    // One that was interrupted leaves its index behind, which nothing uses.
-    await runner.query('drop index concurrently if exists conversations_partition_id');
-    await runner.query(
-      'create index concurrently conversations_partition_id on conversations (partition, id)',
-    );
-    await runner.query('drop index concurrently if exists conversations_partition');
+    await buildIndex(runner, 'conversations_partition_id', 'conversations (partition, id)');
+    await dropIndex(runner, 'conversations_partition');
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    await runner.query(
-      'create index concurrently if not exists conversations_partition on conversations (partition)',
-    );
-    await runner.query('drop index concurrently if exists conversations_partition_id');
+    await buildIndex(runner, 'conversations_partition', 'conversations (partition)');
+    await dropIndex(runner, 'conversations_partition_id');
   }
 }

@@ -1,14 +1,22 @@
 import type { LogEvent } from '@parley/contracts';
-import { isUniqueViolation } from '@parley/service';
+import { dropFormerEpoch, type FedTables, isUniqueViolation, ROWS_PER_STEP } from '@parley/service';
 import type { Pool } from 'pg';
 import type { ParkedEvent, SoundRows } from './view.store';
 import { RowsDoNotFollow, RowsRefused, ViewFeedStore } from './view.store';
 import { applyStatement } from './view.store.postgres.apply';
-import { contentTables, deleteStep, dropFormerEpoch } from './view.store.postgres.drop';
 import { collapse } from './view.writes';
 
 /** What `require_moved` raises. */
 const doesNotFollow = 'PV001';
+
+const tables: FedTables = {
+  positions: 'applied',
+  parked: 'parked',
+  contents: [
+    ['messages', 'number'],
+    ['members', 'user_id'],
+  ],
+};
 
 /** The feed's half of the view in PostgreSQL. */
 export class PostgresViewFeedStore extends ViewFeedStore {
@@ -22,7 +30,7 @@ export class PostgresViewFeedStore extends ViewFeedStore {
       'select partition from applied where partition = any($1) and epoch <> $2 order by 1',
       [partitions, epoch],
     );
-    for (const { partition } of foreign.rows) await dropFormerEpoch(this.pool, partition, epoch);
+    for (const { partition } of foreign.rows) await dropFormerEpoch(this.pool, tables, partition, epoch);
     await this.pool.query(
       'insert into applied select unnest($1::smallint[]), $2, 0 on conflict (partition) do nothing',
       [partitions, epoch],
@@ -109,14 +117,14 @@ export class PostgresViewFeedStore extends ViewFeedStore {
     );
     const id = rows[0]?.id;
     if (id === undefined) return false;
-    for (const [table, key] of contentTables) {
+    for (const [table, key] of tables.contents) {
       // In the order of an index: without one the planner may read what others have instead.
       const { rowCount } = await this.pool.query(
         `delete from ${table} where ctid = any(array(
-           select ctid from ${table} where conversation_id = $1 order by ${key} limit ${deleteStep}))`,
+           select ctid from ${table} where conversation_id = $1 order by ${key} limit ${ROWS_PER_STEP}))`,
         [id],
       );
-      if (rowCount === deleteStep) return true;
+      if (rowCount === ROWS_PER_STEP) return true;
     }
     await this.pool.query('update conversations set erased = true where id = $1', [id]);
     return true;

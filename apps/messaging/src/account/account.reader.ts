@@ -2,12 +2,11 @@ import type { AccountChange, AccountPage, Message, MyConversation } from '@parle
 import { limits, ParleyError } from '@parley/contracts';
 import { readAgain } from '@parley/service';
 import type { Pool } from 'pg';
+import { NIL } from 'uuid';
 import type { LogStore } from '../log/log.store';
 import { lastMessages } from './last-message.reader';
 import type { MyConversationRow } from './my-conversation';
 import { isMember, myConversations, toMyConversation } from './my-conversation';
-
-const NIL = '00000000-0000-0000-0000-000000000000';
 
 /** Gives one row without an entry where there is none: the snapshot is wanted in any case. */
 const withSnapshot = (entries: string) => `

@@ -1,13 +1,13 @@
 import type { Conversation, Member } from '@parley/contracts';
 import { ParleyError } from '@parley/contracts';
 import type { Pool } from 'pg';
+import { NIL } from 'uuid';
 
 interface Page<T> {
   items: T[];
   nextCursor: string | null;
 }
 
-const NIL = '00000000-0000-0000-0000-000000000000';
 /** A text that few titles have, one of ten or twenty, is searched for. */
 const WALKED_MAX = 1000;
 

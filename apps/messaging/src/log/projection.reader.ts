@@ -40,7 +40,7 @@ export async function readMembers(
   pool: Pool,
   conversationIds: string[],
   limit: number,
-  after = BEFORE_ALL,
+  after: string = NIL,
 ): Promise<Map<string, MemberEntry[]>> {
   const { rows } = await pool.query<{ id: string; members: MemberJson[] | null }>({
     name: 'log-members',
@@ -56,9 +56,6 @@ export async function readMembers(
   });
   return new Map(rows.map(({ id, members }) => [id, (members ?? []).map(toEntry)]));
 }
-
-/** The id of nobody. */
-const BEFORE_ALL: string = NIL;
 
 type MemberJson = [userId: string, role: MemberState['role'], joinedAt: string];
 

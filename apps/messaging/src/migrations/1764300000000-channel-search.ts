@@ -1,3 +1,4 @@
+import { buildIndex, dropIndex } from '@parley/service';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 const isListed = `visibility = 'public' and not is_deleted and not archived`;
@@ -18,29 +19,23 @@ export class ChannelSearch1764300000000 implements MigrationInterface {
           generate_series(1, length(folded) - size + 1) as at
       $$`);
     // Channels come seldom; what waits to be sorted in would be read by every search.
-    await replaceIndex(
+    await buildIndex(
       runner,
       'conversations_titles',
-      `using gin (title_grams(title)) with (fastupdate = off) where ${isListed}`,
+      `conversations using gin (title_grams(title)) with (fastupdate = off) where ${isListed}`,
     );
-    await replaceIndex(runner, 'conversations_listed', `(lower(title), id) where ${isListed}`);
-    await runner.query('drop index concurrently if exists conversations_public');
+    await buildIndex(runner, 'conversations_listed', `conversations (lower(title), id) where ${isListed}`);
+    await dropIndex(runner, 'conversations_public');
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    await replaceIndex(
+    await buildIndex(
       runner,
       'conversations_public',
-      `(lower(title), id) where visibility = 'public' and not is_deleted`,
+      `conversations (lower(title), id) where visibility = 'public' and not is_deleted`,
     );
-    await runner.query('drop index concurrently if exists conversations_listed');
-    await runner.query('drop index concurrently if exists conversations_titles');
+    await dropIndex(runner, 'conversations_listed');
+    await dropIndex(runner, 'conversations_titles');
     await runner.query('drop function if exists title_grams');
   }
-}
-
-/** One that was not finished is there, but serves nothing. */
-async function replaceIndex(runner: QueryRunner, name: string, definition: string): Promise<void> {
-  await runner.query(`drop index concurrently if exists ${name}`);
-  await runner.query(`create index concurrently ${name} on conversations ${definition}`);
 }

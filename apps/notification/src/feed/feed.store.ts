@@ -1,12 +1,18 @@
 import type { ConversationType } from '@parley/contracts';
+import { dropFormerEpoch, type FedTables } from '@parley/service';
 import type { Pool, PoolClient } from 'pg';
 import type { Entry } from '../notification/entry';
 import { columns, transaction } from '../transaction';
 import { type BatchWalk, pairKey } from './batch.walk';
 import type { ConversationState } from './conversation.cache';
-import { dropFormerEpoch } from './epoch.drop';
 import { entryColumns, storeEntriesSql, storePositionsSql } from './feed.sql';
 import { storeMemberships } from './membership.writes';
+
+const tables: FedTables = {
+  positions: 'feed_positions',
+  parked: 'parked_events',
+  contents: [['members', 'user_id']],
+};
 
 /** The part of a partition that a batch covers. */
 export interface Span {
@@ -51,7 +57,7 @@ export class FeedStore {
   /** Applied positions. What stands under another epoch is dropped, parked events too; the users' entries stay. */
   async load(partitions: number[], epoch: string): Promise<Map<number, number>> {
     for (const row of await this.readPositions(this.pool, partitions, ''))
-      if (row.epoch !== epoch) await dropFormerEpoch(this.pool, row.partition, epoch);
+      if (row.epoch !== epoch) await dropFormerEpoch(this.pool, tables, row.partition, epoch);
     // Waits for what another instance is storing at the moment.
     const rows = await this.readPositions(this.pool, partitions, 'for update');
     this.learnRevisions(rows);

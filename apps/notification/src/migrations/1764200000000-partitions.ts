@@ -1,3 +1,4 @@
+import { buildIndex, dropIndex } from '@parley/service';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /** A partition's conversations in the order of their ids: those of a former epoch are dropped so, each met once. */
@@ -7,12 +8,10 @@ export class Partitions1764200000000 implements MigrationInterface {
   transaction = false;
 
   async up(runner: QueryRunner): Promise<void> {
-    // One that was interrupted leaves its index behind, which nothing uses.
-    await runner.query('drop index concurrently if exists conversations_partition');
-    await runner.query('create index concurrently conversations_partition on conversations (partition, id)');
+    await buildIndex(runner, 'conversations_partition', 'conversations (partition, id)');
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    await runner.query('drop index concurrently if exists conversations_partition');
+    await dropIndex(runner, 'conversations_partition');
   }
 }

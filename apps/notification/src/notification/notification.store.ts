@@ -1,5 +1,6 @@
 import type { Notification } from '@parley/contracts';
 import type { Pool } from 'pg';
+import { NIL } from 'uuid';
 import type { NotificationCursor } from './notification.cursor';
 
 interface Row {
@@ -35,13 +36,7 @@ export class NotificationStore {
              from notifications n
              where n.user_id = $1 and (n.created_at, n.number, n.id) < ($2::timestamptz, $3::bigint, $4::uuid) and ${isVisible}
              order by n.created_at desc, n.number desc, n.id desc limit $5`,
-      values: [
-        userId,
-        after?.createdAt ?? 'infinity',
-        after?.number ?? 0,
-        after?.id ?? '00000000-0000-0000-0000-000000000000',
-        limit,
-      ],
+      values: [userId, after?.createdAt ?? 'infinity', after?.number ?? 0, after?.id ?? NIL, limit],
     });
     return rows.map((row) => ({
       id: row.id,
