@@ -60,6 +60,17 @@ describe('a map of what was used lately, by its weight', () => {
     expect(kept('old', 'other')).toEqual(['other']);
   });
 
+  it('says what all that it keeps weighs', () => {
+    map.set('old', { weight: 60 });
+    map.set('next', { weight: 40 });
+    map.set('young', { weight: 30 });
+    expect(map.weighs).toBe(130);
+    map.grew(80);
+    expect(kept('old', 'young')).toEqual(['young']);
+    map.clear();
+    expect(map.weighs).toBe(0);
+  });
+
   it('weighs a value anew when it is used again', () => {
     const value = { weight: 1 };
     map.set('value', value);

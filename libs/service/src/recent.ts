@@ -16,6 +16,7 @@ export class RecentMap<K, V> {
   private older = new Map<K, V>();
   /** Of the younger generation, where values are weighed. What was set again counts again: that is rare, and errs on the safe side. */
   private weight = 0;
+  private olderWeight = 0;
 
   constructor(
     private readonly generationWeight: number,
@@ -46,6 +47,11 @@ export class RecentMap<K, V> {
     if (this.weight >= this.generationWeight) this.age();
   }
 
+  /** What all that is here weighs, at most; 0 where values are not weighed. */
+  get weighs(): number {
+    return this.weight + this.olderWeight;
+  }
+
   delete(key: K): void {
     this.younger.delete(key);
     this.older.delete(key);
@@ -60,13 +66,14 @@ export class RecentMap<K, V> {
   clear(): void {
     this.younger.clear();
     this.older.clear();
-    this.weight = 0;
+    this.weight = this.olderWeight = 0;
   }
 
   private age(): void {
     const dropped = this.older;
     this.older = this.younger;
     this.younger = new Map();
+    this.olderWeight = this.weight;
     this.weight = 0;
     for (const key of this.options.held?.() ?? []) {
       const value = dropped.get(key);

@@ -40,6 +40,18 @@ describe('the conversations that an owner knows', () => {
     expect(await readings(3000, growth)).toBeGreaterThan(0);
   });
 
+  it('are counted when they are read, and say what they take', async () => {
+    let reads = 0;
+    const options = { conversationBytesMax: 10_000, onRead: () => reads++ };
+    const { owner, submit } = await ownerWorld(new MemoryLog(), [one, other], options);
+    const before = owner.memory();
+    expect(reads).toBe(2);
+    expect(before.limit).toBe(20_000);
+    for (let i = 0; i < 10; i++) await submit(one, 'member.put', { actorId: alice, ...growth() });
+    expect(reads).toBe(2);
+    expect(owner.memory().bytes - before.bytes).toBe(10 * 180);
+  });
+
   it('stay while something is decided on them that is not stored, however little room there is', async () => {
     const ids = apart(30);
     const { send, doubts } = await ownerWorld(new MemoryLog(), ids, { conversationBytesMax: 1 });

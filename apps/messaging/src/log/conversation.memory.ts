@@ -27,9 +27,14 @@ export class ConversationMemory {
    */
   constructor(
     uncommitted: () => Iterable<string>,
-    bytesMax: number = getHeapStatistics().heap_size_limit * HEAP_SHARE,
+    private readonly bytesMax: number = getHeapStatistics().heap_size_limit * HEAP_SHARE,
   ) {
     this.recent = new RecentMap(bytesMax, { weigh: bytesOf, held: uncommitted });
+  }
+
+  /** What is remembered is reckoned to take, and what it may, in bytes. */
+  size(): { bytes: number; limit: number } {
+    return { bytes: this.recent.weighs, limit: 2 * this.bytesMax };
   }
 
   ofPartition(): PartitionConversations {

@@ -23,6 +23,25 @@ export function observeOwnership(count: () => number): void {
   });
 }
 
+export function observeMemory(of: () => { bytes: number; limit: number }): void {
+  gauge(
+    'parley_log_memory_bytes',
+    'What the conversations that an owner remembers are reckoned to take.',
+    [],
+    function () {
+      this.set(of().bytes);
+    },
+  );
+  gauge('parley_log_memory_limit_bytes', 'What they may take.', [], function () {
+    this.set(of().limit);
+  });
+}
+
+export const conversationsRead = counter(
+  'parley_log_conversations_read_total',
+  'Conversations that an owner read into memory.',
+);
+
 /** What autoscaling goes by: an owner that keeps up has few in hand. */
 export const commandsWaiting = gauge(
   'parley_commands_waiting',

@@ -10,7 +10,15 @@ import { Deployment } from './deployment';
 import { LeaseStore } from './lease.store';
 import { LeaseKeeper, type Unserved } from './leases';
 import { Loader } from './loader';
-import { appendsInDoubt, observeCommit, observeOwnership, partitionStops, readsFailed } from './log.metrics';
+import {
+  appendsInDoubt,
+  conversationsRead,
+  observeCommit,
+  observeMemory,
+  observeOwnership,
+  partitionStops,
+  readsFailed,
+} from './log.metrics';
 import { LogPublisher } from './log.publisher';
 import { LogBroken, LogStore } from './log.store';
 import { LogOwner } from './owner';
@@ -56,6 +64,7 @@ export class LogRuntime implements OnModuleDestroy {
         appendsInDoubt.inc();
         log.warn({ err: error }, 'The log did not say whether it stored what was appended.');
       },
+      onRead: () => conversationsRead.inc(),
       onUnread: (error) => {
         readsFailed.inc();
         // Of a store that is away there are hundreds a second.
@@ -81,6 +90,7 @@ export class LogRuntime implements OnModuleDestroy {
       if (released && instanceId !== broker.options.instanceId) this.leases.look();
     });
     observeOwnership(() => this.leases.partitions().length);
+    observeMemory(() => this.owner.memory());
   }
 
   start(): void {

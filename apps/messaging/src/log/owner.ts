@@ -35,6 +35,8 @@ export interface OwnerOptions {
   onDoubt?(reason: unknown): void;
   /** The store could not be read; where anybody can wait it is asked again. */
   onUnread?(error: unknown): void;
+  /** A conversation came into memory from the store. */
+  onRead?(): void;
   /** For conversations in memory, twice as much at most; where it is left out, a share of the heap. */
   conversationBytesMax?: number;
 }
@@ -126,6 +128,11 @@ export class LogOwner {
     }
   }
 
+  /** What conversations in memory take, and may, in bytes. */
+  memory(): { bytes: number; limit: number } {
+    return this.conversations.size();
+  }
+
   /** Last stored position by partition. */
   heads(): Map<number, number> {
     return new Map([...this.partitions.values()].map((partition) => [partition.number, partition.committed]));
@@ -211,7 +218,10 @@ export class LogOwner {
           loader.messages(conversationId, messages),
         ]);
         if (partition.generation !== generation) return;
-        if (!known) partition.conversations.set(conversationId, state ?? blank(conversationId));
+        if (!known) {
+          partition.conversations.set(conversationId, state ?? blank(conversationId));
+          this.options.onRead?.();
+        }
         for (const found of states) partition.messages.load(found);
         if (messages.length > 0) task.messagesLoaded = true;
         this.resume(partition, conversationId);

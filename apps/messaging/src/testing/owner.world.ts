@@ -34,7 +34,7 @@ export type Reply = { message: { id: string; number: number }; created: boolean 
 export async function ownerWorld(
   store: LogStore,
   conversations: string[],
-  options: Pick<OwnerOptions, 'conversationBytesMax'> = {},
+  options: Pick<OwnerOptions, 'conversationBytesMax' | 'onRead'> = {},
 ) {
   const clock = { aheadMs: 0 };
   const lease = { isValid: true };
