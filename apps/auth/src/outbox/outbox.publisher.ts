@@ -21,6 +21,8 @@ interface Row {
 
 const batchMax = 100;
 const pollMs = 1000;
+/** No alert needs to know how many wait beyond this. */
+const pendingMax = 10_000;
 /** Below the idle-transaction timeout: the batch's transaction is open while the broker confirms. */
 const confirmTimeoutMs = 800;
 /** Any fixed number that no other lock of this database uses. */
@@ -53,12 +55,14 @@ export class OutboxPublisher implements OnApplicationBootstrap, BeforeApplicatio
   ) {}
 
   onApplicationBootstrap(): void {
-    gauge('auth_outbox_pending', 'Events that are committed and not confirmed.', [], async function () {
+    const waiting = `Events that are committed and not confirmed, ${pendingMax} at most.`;
+    gauge('auth_outbox_pending', waiting, [], async function () {
       this.set(await pending());
     });
+    // Each scrape of each instance counts them, above all while the broker is away.
     const pending = async () => {
       const { rows } = await pgPool(this.dataSource).query<{ n: string }>(
-        'select count(*) n from auth.outbox',
+        `select count(*) n from (select from auth.outbox limit ${pendingMax}) counted`,
       );
       return Number(rows[0]?.n ?? 0);
     };

@@ -49,10 +49,14 @@ describe('when the database is away', () => {
   );
 });
 
-/** What the alert on a stuck outbox looks at. */
-async function oldestSeconds(world: World): Promise<number> {
+async function outboxMetric(world: World, name: 'pending' | 'oldest_seconds'): Promise<number> {
   const metrics = await (await fetch(`${world.services[0]!.url}/metrics`)).text();
-  return Number(/^auth_outbox_oldest_seconds (.+)$/m.exec(metrics)?.[1]);
+  return Number(new RegExp(`^auth_outbox_${name} (.+)$`, 'm').exec(metrics)?.[1]);
+}
+
+/** What the alert on a stuck outbox looks at. */
+function oldestSeconds(world: World): Promise<number> {
+  return outboxMetric(world, 'oldest_seconds');
 }
 
 describe('when the broker is away', () => {
@@ -73,6 +77,7 @@ describe('when the broker is away', () => {
         });
         expect(answer.status).toBe(200);
       }
+      expect(await outboxMetric(world, 'pending')).toBeGreaterThanOrEqual(12);
       expect(await oldestSeconds(world)).toBeGreaterThan(0);
       await query(world, "update auth.outbox set created_at = created_at - interval '10 minutes'");
       expect(await oldestSeconds(world)).toBeGreaterThan(600);
