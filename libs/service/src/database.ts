@@ -1,9 +1,8 @@
 import type { Socket } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { ConnectionOptions } from 'node:tls';
 import type { TypeOrmModuleOptions } from '@nestjs/typeorm';
 import { Client, type ClientConfig, type Pool } from 'pg';
-import { DataSource, type DataSourceOptions } from 'typeorm';
+import type { DataSource, DataSourceOptions } from 'typeorm';
 import { getLogger } from './logging';
 import { withoutSslMode } from './tls/address';
 import { tlsFailure } from './tls/failure';
@@ -20,10 +19,6 @@ export const databaseTimeouts = {
   lockMs: 900,
   idleInTransactionMs: 1000,
 } as const;
-
-/** Nobody waits for a migration as for an answer. */
-const migrationConnectMs = 30_000;
-const migrationLockAgainMs = 200;
 
 /**
  * How long a connection that nobody uses is kept. On a busy machine making one takes longer than a statement does, now and then
@@ -67,7 +62,8 @@ export function typeormOptions(settings: DatabaseSettings): TypeOrmModuleOptions
   };
 }
 
-function dataSourceOptions(settings: DatabaseSettings) {
+/** Options for a `DataSource` of an app: of its service, or of its migrations. */
+export function dataSourceOptions(settings: DatabaseSettings) {
   const { url, tls, schema, entities, migrations, poolMax = 10, extra } = settings;
   return {
     type: 'postgres',
@@ -188,80 +184,8 @@ function watch(client: Client, silenceMs: number): void {
   });
 }
 
-/**
- * Creates the schema and runs the pending migrations, for `migrate.ts`. Safe to run from many instances at once: one
- * works, the others wait for it. Waits up to 30 s for the database to come up. Statements are not bounded in time. Each
- * migration is a transaction, unless it says `transaction = false` to build an index concurrently.
- */
-export async function runMigrations(settings: DatabaseSettings): Promise<string[]> {
-  const schema = checkedSchema(settings.schema);
-  const lock = await connectPatiently(settings);
-  try {
-    await takeMigrationLock(lock, schema);
-    await lock.query(`create schema if not exists "${schema}"`);
-    const dataSource = new DataSource(
-      dataSourceOptions({
-        ...settings,
-        extra: {
-          connectionTimeoutMillis: migrationConnectMs,
-          statement_timeout: 0,
-          lock_timeout: 0,
-          idle_in_transaction_session_timeout: 0,
-          options: `-c search_path=${schema}`,
-          ...settings.extra,
-        },
-      }),
-    );
-    await dataSource.initialize();
-    try {
-      const done = await dataSource.runMigrations({ transaction: 'each' });
-      const names = done.map((migration) => migration.name);
-      log.info({ schema, names }, 'The database is migrated.');
-      return names;
-    } finally {
-      await dataSource.destroy();
-    }
-  } finally {
-    // Ending the connection releases the lock.
-    await lock.end();
-  }
-}
-
-/**
- * Asks again and again instead of waiting in one statement: that would hold a snapshot, for whose end an index that is built
- * concurrently under the lock would wait in turn, for ever.
- */
-async function takeMigrationLock(client: Client, schema: string): Promise<void> {
-  for (;;) {
-    const { rows } = await client.query<{ taken: boolean }>(
-      'select pg_try_advisory_lock(hashtextextended($1, 0)) as taken',
-      [`parley.migrate.${schema}`],
-    );
-    if (rows[0]?.taken) return;
-    await delay(migrationLockAgainMs);
-  }
-}
-
-async function connectPatiently({ url, tls }: DatabaseSettings): Promise<Client> {
-  const deadline = Date.now() + migrationConnectMs;
-  for (;;) {
-    const client = new Client({
-      connectionString: withoutSslMode(url),
-      ssl: tls ?? false,
-      connectionTimeoutMillis: 5000,
-    });
-    try {
-      await client.connect();
-      return client;
-    } catch (error) {
-      if (Date.now() > deadline) throw error;
-      log.info({ err: error, why: tlsFailure(error) }, 'The database is not up yet.');
-      await delay(500);
-    }
-  }
-}
-
-function checkedSchema(schema: string): string {
+/** @throws Error for what would have to be quoted */
+export function checkedSchema(schema: string): string {
   if (!/^[a-z_][a-z0-9_]{0,62}$/.test(schema)) throw new Error('The schema must be a plain lower-case name.');
   return schema;
 }

@@ -3,7 +3,17 @@ export { buildIndex, dropIndex } from './build-index';
 export * from './broker';
 export * from './config';
 export * from './context';
-export * from './database';
+export {
+  connectAll,
+  databaseCheck,
+  type DatabaseSettings,
+  databaseTimeouts,
+  isCancelled,
+  pgPool,
+  readAgain,
+  typeormOptions,
+} from './database';
+export { runMigrations } from './database-migrations';
 export * from './errors';
 export { dropFormerEpoch, type FedTables, ROWS_PER_STEP } from './former-epoch';
 export * from './health';

@@ -16,7 +16,7 @@ const SERVICE_VERBS = new Set(
 /** What comes after the service is a command of its own. */
 const ONE_SERVICE = new Set(['exec', 'run']);
 /** Shell functions of docs/operations.md that take services. */
-const FUNCTIONS = new Set(['restart_each', 'replace']);
+const FUNCTIONS = new Set(['restart_each', 'replace', 'migrate']);
 /** Options of docker compose and kubectl whose value is the next word. */
 const WITH_VALUE = new Set(
   '-c -e -f -k -n -t -u --container --env --filename --index --namespace --output --patch --selector --signal --since --tail --timeout --user'.split(
