@@ -1,10 +1,11 @@
 import 'reflect-metadata';
-import { getLogger, loadConfig } from '@parley/service';
+import { getLogger, loadConfig, runMigration } from '@parley/service';
 import { storeConfigSchema } from './config';
-import { renewEpoch } from './log/log.origin';
-import { withStores } from './store';
+import { startAnew } from './store';
 
-/** After a restore, while messaging stands still: gives the deployment another epoch, in every store that holds it. */
-void withStores(loadConfig(storeConfigSchema), renewEpoch).then((epoch) =>
-  getLogger('Epoch').info({ epoch }, 'The deployment has a new epoch.'),
-);
+/** After a restore, while messaging stands still: gives the deployment another epoch. It may be repeated. */
+const config = loadConfig(storeConfigSchema);
+runMigration(async () => {
+  const epoch = await startAnew(config);
+  getLogger('Epoch').info({ epoch }, 'The deployment has a new epoch.');
+});

@@ -17,7 +17,7 @@ import type { Pool } from 'pg';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import type { StoreConfig } from './config';
 import { databaseSettings } from './database';
-import { checkLog, claimLog, refuseProjectedLog } from './log/log.origin';
+import { checkLog, claimLog, refuseProjectedLog, renewEpoch } from './log/log.origin';
 import { LogStore } from './log/log.store';
 import { BoundedLogStore } from './log/log.store.bounded';
 import { MongoLogStore } from './log/log.store.mongo';
@@ -81,6 +81,17 @@ export async function migrateStores(config: StoreConfig): Promise<void> {
   if (config.MESSAGE_STORE === 'postgresql') return;
   await runMongoMigrations(mongoSettings(config));
   await withStores(config, (pool, database) => claimLog(pool, database!));
+}
+
+/**
+ * After a restore, while messaging stands still: gives the deployment another epoch, in every store that holds it. What was put back
+ * may be of an earlier release, so it is brought up to date first.
+ *
+ * @returns the epoch
+ */
+export async function startAnew(config: StoreConfig): Promise<string> {
+  await migrateStores(config);
+  return withStores(config, renewEpoch);
 }
 
 /** Does something with every store, outside a service. */

@@ -4,7 +4,7 @@ import type { mongo } from 'mongoose';
 import { createConnection } from 'mongoose';
 import { type LogConfig, mongoConfig, type MongoTestLog, openMongoTestLog } from '../testing/test-log';
 import { Writer } from '../testing/log-writer';
-import { openMongoLog } from '../store';
+import { openMongoLog, startAnew } from '../store';
 import { toDocument } from './log.document';
 import { refuseProjectedLog, renewEpoch } from './log.origin';
 import type { LogRow, LogStore } from './log.store';
@@ -152,6 +152,21 @@ describeMongo('the log in MongoDB and its projection in PostgreSQL', () => {
     await (await openMongoTestLog(otherConfig)).close();
     await other.close();
     await expect(refuseProjectedLog(pgPool(log.source))).rejects.toThrow(/MESSAGE_STORE=mongodb/);
+  });
+
+  it('gets another epoch after a restore, of an earlier release, too', async () => {
+    const { config: restored } = await mongoConfig();
+    const before = await openMongoTestLog(restored);
+    const epochs = () => before.source.query<unknown[]>('select epoch from deployment');
+    const former = await epochs();
+    await before.source.query(`delete from migrations where name like 'ChannelSearch%'`);
+    await before.connection.collection('messaging_migrations').deleteMany({ _id: /log-chunks$/ as never });
+
+    const epoch = await startAnew(restored);
+    expect(await epochs()).toEqual([{ epoch }]);
+    expect(former).not.toEqual([{ epoch }]);
+    await (await openMongoTestLog(restored)).close();
+    await before.close();
   });
 
   /** As an owner leaves them that dies between the append and the projection. */
