@@ -33,3 +33,21 @@ export function ownProcess(close: () => Promise<void>, drainTimeoutMs: number): 
   process.once('SIGTERM', drain);
   process.once('SIGINT', drain);
 }
+
+/**
+ * Lets SIGTERM and SIGINT end a process whose service has not started yet, at once: it may wait for its servers, and has nothing to
+ * drain. Process 1 of a container hears no signal that it does not listen for; it would go on, start, serve, and be killed then.
+ * Returns what ends that.
+ */
+export function endBySignals(): () => void {
+  const end = (signal: NodeJS.Signals) => {
+    getLogger('Process').info({ signal }, 'A signal ends the service before it has started.');
+    process.exit(0);
+  };
+  process.once('SIGTERM', end);
+  process.once('SIGINT', end);
+  return () => {
+    process.off('SIGTERM', end);
+    process.off('SIGINT', end);
+  };
+}

@@ -8,7 +8,7 @@ import { HealthRegistry } from './health';
 import { RequestTracker, setUpHttp } from './http';
 import { NestLogger, configureLogging, getLogger } from './logging';
 import { collectProcessMetrics } from './metrics';
-import { ownProcess } from './process';
+import { endBySignals, ownProcess } from './process';
 import { ServiceModule, type ServiceConfig } from './service.module';
 import { startTracing } from './tracing.export';
 
@@ -55,6 +55,7 @@ export async function runService(options: ServiceOptions): Promise<RunningServic
     levels: config.LOG_LEVEL,
     file: config.LOG_LEVEL_FILE,
   });
+  const endStarting = options.ownsProcess === false ? undefined : endBySignals();
   collectProcessMetrics();
   const tracing = await startTracing(config, { service: name, instance: config.INSTANCE_ID });
   const log = getLogger('Service');
@@ -104,7 +105,10 @@ export async function runService(options: ServiceOptions): Promise<RunningServic
     log.info('The service has stopped.');
   };
   const close = () => (closing ??= drain());
-  if (options.ownsProcess !== false) ownProcess(close, config.DRAIN_TIMEOUT_MS);
+  if (endStarting) {
+    endStarting();
+    ownProcess(close, config.DRAIN_TIMEOUT_MS);
+  }
   return { app, url: `http://${host}:${port}`, port, health, close };
 }
 

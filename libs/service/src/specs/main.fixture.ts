@@ -28,4 +28,15 @@ class FixtureController {
 @Module({ controllers: [FixtureController] })
 class FixtureModule {}
 
-void runService({ name: 'fixture', module: FixtureModule, config: loadConfig(baseConfig) });
+/** As one whose servers are away. */
+const waitForEver = () => {
+  process.stdout.write('waits\n');
+  return new Promise<void>((resolve) => setTimeout(resolve, 2 ** 31 - 1));
+};
+
+void runService({
+  name: 'fixture',
+  module: FixtureModule,
+  config: loadConfig(baseConfig),
+  start: process.env['STARTS'] === 'never' ? waitForEver : undefined,
+});

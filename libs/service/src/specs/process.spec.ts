@@ -15,7 +15,7 @@ interface Started {
   ended: Promise<number | NodeJS.Signals | null>;
 }
 
-/** The fixture as a process of its own; resolves once it listens or has ended. */
+/** The fixture as a process of its own; resolves once it listens, waits for ever or has ended. */
 async function start(environment: Record<string, string> = {}): Promise<Started> {
   const child = spawn(
     process.execPath,
@@ -48,7 +48,7 @@ async function start(environment: Record<string, string> = {}): Promise<Started>
       readers.add(read);
       read();
     });
-  await Promise.race([printed('The service listens.'), ended]);
+  await Promise.race([printed('The service listens.'), printed('waits'), ended]);
   const port = /"port":(\d+)/.exec(output)?.[1];
   return { child, url: `http://127.0.0.1:${port}`, printed, output: () => output, ended };
 }
@@ -76,6 +76,13 @@ test('what does not finish is cut off, and the rest still ends well', async () =
   child.kill('SIGTERM');
   await stuck;
   expect(await ended).toBe(0);
+});
+
+test('a signal ends it while it still waits for its servers', async () => {
+  const { child, ended, output } = await start({ STARTS: 'never' });
+  child.kill('SIGTERM');
+  expect(await ended).toBe(0);
+  expect(output()).toContain('before it has started');
 });
 
 test('an error that nobody handles ends the process', async () => {
