@@ -95,7 +95,7 @@ export async function startAnew(config: StoreConfig): Promise<string> {
 }
 
 /** Does something with every store, outside a service. */
-export async function withStores<T>(
+async function withStores<T>(
   config: StoreConfig,
   work: (pool: Pool, database: mongo.Db | undefined) => Promise<T>,
 ): Promise<T> {
