@@ -139,6 +139,22 @@ describe('a service whose database fails', () => {
     await expectUnavailable('/slow');
   });
 
+  test('a crowd that waits for connections puts nobody out of service', async () => {
+    const pool = pgPool(service.app.get(DataSource));
+    let isCrowded = true;
+    const visitor = async () => {
+      while (isCrowded) await pool.query('select pg_sleep(0.1)').catch(() => undefined);
+    };
+    const crowd = Array.from({ length: 60 }, visitor);
+    await until('many wait', () => pool.waitingCount > 30);
+    const asked: number[] = [];
+    // For longer than a critical server may be away.
+    for (const end = Date.now() + 6000; Date.now() < end;) asked.push(await status('/health/ready'));
+    isCrowded = false;
+    await Promise.all(crowd);
+    expect(asked.filter((each) => each !== 200)).toEqual([]);
+  });
+
   test('a read that was cancelled is done once more, and no more', async () => {
     const pool = pgPool(service.app.get(DataSource));
     await pool.query('create sequence tries');

@@ -126,10 +126,13 @@ export async function readAgain<T>(read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {
-    if (!isCancelled(error) && !UNCONNECTED.test(String((error as { message?: unknown }).message)))
-      throw error;
+    if (!isCancelled(error) && !isUnconnected(error)) throw error;
     return read();
   }
+}
+
+function isUnconnected(error: unknown): boolean {
+  return UNCONNECTED.test(String((error as { message?: unknown }).message));
 }
 
 /** Whether PostgreSQL has cancelled the statement because it took longer than `databaseTimeouts.statementMs`. */
@@ -137,12 +140,30 @@ export function isCancelled(error: unknown): boolean {
   return (error as { code?: unknown }).code === CANCELLED;
 }
 
-/** A check for the health registry. */
+/** What we know of the driver's client, beside its types. */
+interface Watched {
+  connection: { stream: Socket };
+  /** The last statement came to its end. */
+  readyForQuery: boolean;
+}
+
+/**
+ * A check for the health registry: the database answers. Where more wait for a connection than the pool has, it is enough that
+ * somebody's statement came to an end meanwhile: all instances share the load, and would go out of service together.
+ */
 export function databaseCheck(dataSource: DataSource): () => Promise<unknown> {
+  let answeredAt = -Infinity;
+  const pool = pgPool(dataSource);
+  pool.on('release', (error: unknown, client: unknown) => {
+    // Not so after a statement to which nothing was answered, whether whoever gives it back says so or not.
+    if (!error && (client as Watched).readyForQuery) answeredAt = performance.now();
+  });
   return async () => {
+    const askedAt = performance.now();
     try {
-      await pgPool(dataSource).query('select 1');
+      await pool.query('select 1');
     } catch (error) {
+      if (isUnconnected(error) && answeredAt > askedAt) return;
       tellUntrusted(error);
       throw error;
     }
@@ -177,10 +198,10 @@ function tellUntrusted(error: unknown): void {
 }
 
 function watch(client: Client, silenceMs: number): void {
-  const { stream } = (client as unknown as { connection: { stream: Socket } }).connection;
+  const { stream } = (client as unknown as Watched).connection;
   stream.setTimeout(silenceMs, () => {
-    const { readyForQuery } = client as unknown as { readyForQuery: boolean };
-    if (!readyForQuery) stream.destroy(new Error('Connection terminated: the database is silent.'));
+    if (!(client as unknown as Watched).readyForQuery)
+      stream.destroy(new Error('Connection terminated: the database is silent.'));
   });
 }
 
