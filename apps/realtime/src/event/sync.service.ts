@@ -60,8 +60,10 @@ export class SyncService {
 }
 
 /**
- * The answer may be older than what the socket was told since. A conversation that it left meanwhile, be it back by now,
- * began anew for it: what was asked for its former state is dropped. One that it is in now is not gone.
+ * The answer may be older than what the socket was told, even before it asked: the view takes somebody who was removed for a
+ * member until it has come to the removal. So nothing is said of a conversation that is gone for the socket. One that it
+ * left meanwhile, be it back by now, began anew for it: what was asked for its former state is dropped. One that it is in
+ * now is not gone.
  */
 function upToDate(session: Session, left: ReadonlySet<string>, result: SyncResult): SyncResult {
   const { account, conversations, removed } = result;
@@ -72,7 +74,7 @@ function upToDate(session: Session, left: ReadonlySet<string>, result: SyncResul
   return {
     ...result,
     account: { ...account, changes },
-    conversations: conversations.filter(({ id }) => !left.has(id)),
+    conversations: conversations.filter(({ id }) => !left.has(id) && !session.gone?.has(id)),
     removed: removed.filter((id) => !isIn(id)),
   };
 }

@@ -6,6 +6,9 @@ interface Room {
   readonly sessions: Set<Session>;
 }
 
+/** The view is behind for moments, in which nobody leaves so many conversations. */
+const GONE_MAX = 500;
+
 /**
  * Which sockets of this node a conversation's events reach. Socket.IO's own rooms name sockets by id; a room of 100 is
  * served once a batch, so the references themselves are kept.
@@ -21,6 +24,7 @@ export class Rooms {
     }
     room.sessions.add(session);
     session.conversations.add(room.id);
+    session.gone?.delete(conversationId);
   }
 
   leave(session: Session, conversationId: string): void {
@@ -29,6 +33,7 @@ export class Rooms {
     if (room.sessions.size === 0) this.byConversation.delete(conversationId);
     session.conversations.delete(conversationId);
     session.left?.add(conversationId);
+    if (session.state !== 'closing') remember(session, room.id);
   }
 
   leaveAll(session: Session): void {
@@ -39,4 +44,11 @@ export class Rooms {
   members(conversationId: string): ReadonlySet<Session> | undefined {
     return this.byConversation.get(conversationId)?.sessions;
   }
+}
+
+function remember(session: Session, conversationId: string): void {
+  const gone = (session.gone ??= new Set());
+  gone.add(conversationId);
+  const [oldest] = gone;
+  if (gone.size > GONE_MAX && oldest !== undefined) gone.delete(oldest);
 }

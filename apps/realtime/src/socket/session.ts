@@ -59,6 +59,8 @@ export class Session implements Guard {
   held: Buffer[] | null = null;
   /** Users whose presence the client watches; kept by PresenceWatch. */
   watched: Set<string> | null = null;
+  /** Conversations that the socket was told to be gone and that it is not in again; kept by Rooms. */
+  gone: Set<string> | null = null;
   /** Conversations left while a `sync` is under way: its answer may be older. */
   left: Set<string> | null = null;
   syncs = 0;

@@ -225,6 +225,26 @@ describe('what concerns single users', () => {
     expect(await asked).toMatchObject({ ok: true, conversations: [{ id: kept }] });
   });
 
+  it('answers `sync` without what the socket has left before it asked, though the view does not know yet', async () => {
+    const [kept, left] = [await conversation(), await conversation()];
+    // The view still answers as for a member.
+    world.viewOf = (userId) => [...world.messaging.log.memberOf(userId), removed];
+    const removed = world.messaging.log.memberOf(bob).find(({ conversation: { id } }) => id === left)!;
+    world.messaging.log.remove(left, bob);
+    await b.take('conversation:removed');
+    const answer = await b.ask('sync', {
+      epoch: world.messaging.epoch,
+      accountCursor: 'cursor-1',
+      versions: { [kept]: 0, [left]: 0 },
+    });
+    world.viewOf = (userId) => world.messaging.log.memberOf(userId);
+    expect(answer).toMatchObject({ ok: true, conversations: [{ id: kept }] });
+    world.messaging.log.add(left, bob);
+    await b.take('conversation:created');
+    const back = await b.ask('sync', { epoch: null, accountCursor: null, versions: { [left]: 0 } });
+    expect(back).toMatchObject({ ok: true, conversations: [{ id: left }] });
+  });
+
   it('bounds how many syncs a socket has under way', async () => {
     let release!: () => void;
     const released = new Promise<void>((resolve) => (release = resolve));

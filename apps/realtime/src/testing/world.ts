@@ -15,6 +15,7 @@ import { startRealtime } from '../app';
 import { schema } from '../config';
 import { NodeLog } from '../feed/node-log';
 import { Client } from './client';
+import type { TestLog } from './log';
 import { MessagingPeer } from './messaging.peer';
 import { Peer } from './peer';
 
@@ -25,6 +26,9 @@ export class World {
   readonly connections: ConnectionEvent[] = [];
   presence: PresenceEntry[] = [];
   beforeSyncAnswer: () => Promise<void> = () => Promise.resolve();
+  /** Whom history takes for a member; it may be behind messaging. */
+  viewOf: (userId: string) => ReturnType<TestLog['memberOf']> = (userId) =>
+    this.messaging.log.memberOf(userId);
   private readonly peers: Peer[] = [];
   private readonly ids: string[] = [];
   private waiting: (() => void)[] = [];
@@ -163,8 +167,7 @@ export class World {
       users: ids.map((id) => ({ id, username: `user-${id.slice(-4)}`, displayName: 'A name' })),
     }));
     this.history.answer('history.sync', async ({ userId, versions }) => {
-      const conversations = this.messaging.log
-        .memberOf(userId)
+      const conversations = this.viewOf(userId)
         .filter(({ conversation }) => versions[conversation.id] !== undefined)
         .map(({ conversation, messages }) => ({
           id: conversation.id,

@@ -52,13 +52,14 @@ const steps = fc.array(fc.record({ kind: fc.constantFrom(...kinds), room: fc.nat
 /** A store, a server, and a network between them that loses, repeats, reorders and delays whatever it is told to. */
 class World {
   readonly server = new ServerModel();
-  readonly store = new Store(true, 10_000);
+  readonly store: Store;
   private readonly acks: Message[] = [];
   /** Milliseconds since the beginning. */
   private now = 0;
   private question?: { request: SyncRequest; result?: SyncResult };
 
-  constructor() {
+  constructor(holdsAll = true) {
+    this.store = new Store(holdsAll, 10_000);
     this.server.create();
     this.store.applyReady(this.server.ready());
   }
@@ -144,18 +145,24 @@ class World {
     this.drain();
   }
 
-  drain(): void {
-    for (let calls = 0; calls < 1000; calls += 1) {
+  /** Asks until nothing is missing, or as often as is said. */
+  drain(as = (result: SyncResult) => result, callsMax = Infinity): void {
+    for (let calls = 0; calls < Math.min(callsMax, 1000); calls += 1) {
       const waitMs = this.ask();
       if (!this.question) {
         if (waitMs === undefined) return;
         this.now += waitMs;
         continue;
       }
-      this.question.result = this.server.sync(this.question.request.payload);
+      this.question.result = as(this.server.sync(this.question.request.payload));
       this.answer();
     }
-    throw new Error('sync never ended');
+    if (callsMax === Infinity) throw new Error('sync never ended');
+  }
+
+  /** Everything that the server has told comes, in its order. */
+  hear(): void {
+    for (const event of this.server.outbox.splice(0)) this.deliver(event);
   }
 
   /** Asks what is due, and says when there will be something if nothing is now. */
@@ -239,6 +246,36 @@ describe('a store behind a network that loses, repeats and reorders', () => {
     for (let count = 0; count < 20; count += 1) world.server.send(id, OTHERS[0]!);
     world.settle();
     expect(world.store.conversation(id)).toMatchObject({ readNumber: 1, unread: 20 });
+  });
+
+  describe.each([
+    ['an answer to the question whether it is a member', false],
+    ['a message that comes late', true],
+  ])('whose user was removed, while the view is behind and takes it for a member: %s', (_, comesLate) => {
+    it.each([true, false])('forgets the conversation, and ends (holding all: %s)', (holdsAll) => {
+      const world = new World(holdsAll);
+      const { server, store } = world;
+      const [id = ''] = server.rooms.keys();
+      server.create();
+      server.send(id, OTHERS[0]!);
+      const late = server.outbox.at(-1) as DurableEvent;
+      world.hear();
+      world.drain();
+      const view = server.sync({ epoch: server.epoch, accountCursor: null, versions: { [id]: 0 } });
+      server.member(id, ME, 'removed', false);
+      world.hear();
+      if (comesLate) {
+        world.drain();
+        store.applyEvent(late);
+      }
+      const behind = (result: SyncResult) =>
+        result.removed.includes(id)
+          ? { ...result, removed: [], conversations: [...result.conversations, ...view.conversations] }
+          : result;
+      for (let calls = 0; calls < 5; calls += 1) world.drain(behind, 1);
+      world.drain();
+      expect([...store.states()].map((state) => state.id)).not.toContain(id);
+    });
   });
 
   it('does not show a message of a former membership that comes late', () => {

@@ -61,6 +61,8 @@ export class Store extends Emitter<StoreEvents> {
   private readonly doubted = new Set<string>();
   /** Whether the account part is being read from the beginning. */
   private readsAll = true;
+  /** Conversations as they were when that began. */
+  private knownBefore: ReadonlySet<ConversationState> = new Set();
 
   constructor(
     private readonly holdsAll: boolean,
@@ -214,6 +216,7 @@ export class Store extends Emitter<StoreEvents> {
       return { waitMs: Math.min(...behind.map((state) => state.askAt(now))) - now };
     }
     this.removed.clear();
+    if (this.accountCursor === null) this.knownBefore = new Set(this.conversations.values());
     return {
       payload: {
         epoch: this.epoch,
@@ -277,6 +280,9 @@ export class Store extends Emitter<StoreEvents> {
       } else if (state) {
         if (request.known.has(state)) this.drop(id);
         else contradicted = true;
+      } else if (!this.removed.has(id)) {
+        // The account is read last: whatever the view says of it in this answer is from before.
+        this.doubted.delete(id);
       }
     }
     if (contradicted) return true;
@@ -295,17 +301,19 @@ export class Store extends Emitter<StoreEvents> {
 
   /** The account part was read to its end. */
   private completeAccount(request: SyncRequest): boolean {
-    const readAll = this.readsAll;
-    const isComplete = [...this.conversations.values()].every(
-      (state) => state.own || !request.known.has(state),
+    const unlisted = [...this.conversations.values()].filter(
+      (state) => !state.own && request.known.has(state),
     );
-    this.readsAll = !isComplete;
-    if (!isComplete) {
+    // All of the account does not have it: something from before a removal had brought it back.
+    const gone = this.readsAll ? unlisted.filter((state) => this.knownBefore.has(state)) : [];
+    for (const { id } of gone) this.drop(id);
+    if (gone.length < unlisted.length) {
       // A member, yet the entry that says so lies before the cursor: a removal that came late had dropped it.
-      this.accountCursor = null;
-      return !readAll;
+      this.rereadAccount();
+      return true;
     }
-    if (this.account.synced >= request.accountStamp) return false;
+    this.readsAll = false;
+    if (this.account.synced >= request.accountStamp) return gone.length > 0;
     this.account.synced = request.accountStamp;
     return true;
   }

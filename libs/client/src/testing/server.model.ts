@@ -194,8 +194,10 @@ export class ServerModel {
   }
 
   private account(cursor: string | null): SyncResult['account'] {
-    const from = cursor === null ? 0 : Number(cursor);
+    const { from, next, all } = readCursor(cursor, this.stamp);
     const entries = [...this.rooms.values()]
+      // Whoever asks for all has nothing that could have been left.
+      .filter((room) => room.mine || !all)
       .map((room) => ({ room, stamp: room.mine ? room.mine.stamp : room.leftStamp }))
       .filter((entry) => entry.stamp >= from)
       .sort((a, b) => a.stamp - b.stamp);
@@ -206,8 +208,8 @@ export class ServerModel {
         ? { state: 'joined', conversationId: room.shared.id, conversation: this.mineOf(room) }
         : { state: 'left', conversationId: room.shared.id },
     );
-    const next = more ? page[page.length - 1]!.stamp + 1 : this.stamp;
-    return { cursor: String(next), more, changes };
+    const further: AccountCursor = { from: (page[page.length - 1]?.stamp ?? 0) + 1, next, all };
+    return { cursor: more ? JSON.stringify(further) : String(next), more, changes };
   }
 
   private delta(room: Room, version: number, asked: number): ConversationDelta {
@@ -302,4 +304,18 @@ export class ServerModel {
 
 function publicMember({ userId, role, joinedAt }: Member): Member {
   return { userId, role, joinedAt };
+}
+
+/** `next` is where the reading after this one begins: as the first page saw things, so that nothing falls in between. */
+interface AccountCursor {
+  from: number;
+  next: number;
+  /** Everything that is joined, and nothing of what is not. */
+  all: boolean;
+}
+
+function readCursor(cursor: string | null, stamp: number): AccountCursor {
+  if (cursor === null) return { from: 0, next: stamp, all: true };
+  const known = JSON.parse(cursor) as number | AccountCursor;
+  return typeof known === 'number' ? { from: known, next: stamp, all: false } : known;
 }
