@@ -8,7 +8,7 @@ import {
   type RegisterBody,
 } from '@parley/contracts';
 import { counter, isUniqueViolation, type AuthenticatedUser } from '@parley/service';
-import type { Repository } from 'typeorm';
+import type { EntityManager, Repository } from 'typeorm';
 import { v7 as uuid } from 'uuid';
 import { Outbox, userChanged } from '../outbox/outbox';
 import { SessionService } from '../session/session.service';
@@ -97,7 +97,7 @@ export class AccountService {
     const fits = await this.hasher.verify(credential?.passwordHash, body.password);
     if (!fits || !user) {
       logins.inc({ outcome: 'invalid_credentials' });
-      throw new ParleyError('invalid_credentials', 'The login or the password is wrong.');
+      throw wrongLogin();
     }
     await attempt.succeeded();
     if (body.totp !== undefined) {
@@ -106,9 +106,15 @@ export class AccountService {
         errors: [{ path: 'totp', message: 'no second factor is enrolled' }],
       });
     }
-    const session = await this.outbox.transaction(user.id, (manager, emit) =>
-      this.sessions.begin(manager, emit, user.id, body.device ?? null),
-    );
+    const session = await this.outbox.transaction(user.id, async (manager, emit) => {
+      // Who changed it meanwhile wants nobody in who knows the old one.
+      if (!(await isStill(manager, credential))) return undefined;
+      return this.sessions.begin(manager, emit, user.id, body.device ?? null);
+    });
+    if (!session) {
+      logins.inc({ outcome: 'invalid_credentials' });
+      throw wrongLogin();
+    }
     logins.inc({ outcome: 'success' });
     return { user: toMe(user), tokens: await this.sessions.tokensOf(session) };
   }
@@ -123,15 +129,33 @@ export class AccountService {
     const attempt = await this.throttle.login(user.userId, caller.address, caller.report);
     const credential = await this.credentials.findOneBy({ userId: user.userId });
     if (!(await this.hasher.verify(credential?.passwordHash, body.currentPassword))) {
-      throw new ParleyError('invalid_credentials', 'The current password is wrong.');
+      throw wrongPassword();
     }
     await attempt.succeeded();
     const passwordHash = await this.hasher.hash(body.newPassword);
     await this.outbox.transaction(user.userId, async (manager, emit) => {
+      // Of two changes at once the second must not undo the first, nor outlive the session that the first has ended.
+      await this.sessions.assertLive(user, manager);
+      if (!(await isStill(manager, credential))) throw wrongPassword();
       await manager.update(CredentialRow, { userId: user.userId }, { passwordHash, changedAt: new Date() });
       await this.sessions.endOthers(manager, emit, user.userId, user.sessionId);
     });
   }
+}
+
+/** Whether the password is the one that was compared. To be asked within a transaction that holds the user's row. */
+async function isStill(manager: EntityManager, credential: CredentialRow | null): Promise<boolean> {
+  if (!credential) return false;
+  const { userId, passwordHash } = credential;
+  return manager.existsBy(CredentialRow, { userId, passwordHash });
+}
+
+function wrongLogin(): ParleyError {
+  return new ParleyError('invalid_credentials', 'The login or the password is wrong.');
+}
+
+function wrongPassword(): ParleyError {
+  return new ParleyError('invalid_credentials', 'The current password is wrong.');
 }
 
 function conflictOf(error: unknown): ParleyError | undefined {

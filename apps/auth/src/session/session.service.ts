@@ -165,8 +165,11 @@ export class SessionService {
   }
 
   /** @throws `unauthenticated` when the session has ended though its access token still lives */
-  async assertLive({ userId, sessionId }: AuthenticatedUser): Promise<void> {
-    if (!(await this.sessions.existsBy({ ...this.liveOf(userId), id: sessionId }))) {
+  async assertLive(
+    { userId, sessionId }: AuthenticatedUser,
+    manager: EntityManager = this.sessions.manager,
+  ): Promise<void> {
+    if (!(await manager.existsBy(SessionRow, { ...this.liveOf(userId), id: sessionId }))) {
       throw new ParleyError('unauthenticated', 'This session has ended.');
     }
   }

@@ -3,6 +3,7 @@ import { TokenVerifier } from '@parley/service';
 import { accessTokenFor } from '@parley/testing';
 import { DataSource } from 'typeorm';
 import { v7 as uuid } from 'uuid';
+import { PasswordHasher } from '../account/password.hasher';
 import { SessionJanitor } from '../session/session.janitor';
 import { call, listen, password, query, register, startWorld, type World } from './world';
 
@@ -134,6 +135,56 @@ test('changing the password ends every other session and takes effect at once', 
     call(service(), 'POST', '/v1/auth/login', { body: { login: 'changer', password: value } });
   expect((await login(password)).status).toBe(401);
   expect((await login(newPassword)).status).toBe(200);
+});
+
+describe('who has shown the old password when it changes', () => {
+  const newPassword = 'another horse entirely';
+  const change = (token: string, to: string) =>
+    call(service(), 'POST', '/v1/auth/password/change', {
+      token,
+      body: { currentPassword: password, newPassword: to },
+    });
+  const login = (name: string, value: string) =>
+    call(service(), 'POST', '/v1/auth/login', { body: { login: name, password: value } });
+
+  /** Carries out `meanwhile` once the next password was compared, and before anything follows from that. */
+  function afterComparing(meanwhile: () => Promise<unknown>): void {
+    const hasher = service().app.get(PasswordHasher);
+    const verify = hasher.verify.bind(hasher);
+    hasher.verify = async (...compared) => {
+      hasher.verify = verify;
+      const fits = await verify(...compared);
+      await meanwhile();
+      return fits;
+    };
+  }
+
+  async function changed(laptop: string): Promise<void> {
+    expect((await change(laptop, newPassword)).status).toBe(204);
+  }
+
+  test('stays out', async () => {
+    await register(service(), 'racer');
+    const laptop = await loginAs('racer', 'Laptop');
+    afterComparing(() => changed(laptop));
+    expect(await login('racer', password)).toMatchObject({
+      status: 401,
+      body: { code: 'invalid_credentials' },
+    });
+    expect((await sessions(laptop)).body.items.map((item) => item.device)).toEqual(['Laptop']);
+    expect((await login('racer', newPassword)).status).toBe(200);
+  });
+
+  test.each(['Phone', 'Laptop'])('does not change it once more (%s)', async (device) => {
+    const name = `changer-at-${device.toLowerCase()}`;
+    await register(service(), name);
+    const laptop = await loginAs(name, 'Laptop');
+    const own = device === 'Laptop' ? laptop : await loginAs(name, device);
+    afterComparing(() => changed(laptop));
+    expect((await change(own, 'a horse of a thief')).status).toBe(401);
+    expect((await sessions(laptop)).body.items.map((item) => item.device)).toEqual(['Laptop']);
+    expect((await login(name, newPassword)).status).toBe(200);
+  });
 });
 
 test('a ticket opens the socket door and no other', async () => {
