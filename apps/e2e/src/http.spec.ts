@@ -1,5 +1,5 @@
 import { operations, routes, type OperationId, type Problem, type Route } from '@parley/contracts';
-import { answered, closeClients, gatewayUrl, person, type Person } from './system/world';
+import { answered, closeClients, connected, gatewayUrl, person, type Person } from './system/world';
 
 afterAll(closeClients);
 
@@ -79,6 +79,43 @@ describe('every HTTP operation', () => {
     expect(((await large.json()) as Problem).code).toBe('payload_too_large');
     expect((await post('{"type":')).status).toBe(400);
     expect([400, 415]).toContain((await post('type=group', 'application/x-www-form-urlencoded')).status);
+  });
+});
+
+describe('a path that dots lead out of', () => {
+  it('is none of a reaction, and changes nothing above it', async () => {
+    const [alice, bob] = await Promise.all([connected('alice'), person('bob')]);
+    const { client } = alice;
+    const conversation = await client.direct(bob.user.id);
+    const params = { conversationId: conversation.id };
+    const { message } = await client.api.sendMessage({
+      params,
+      body: { clientMessageId: 'dots', body: 'Stays' },
+    });
+    const token = await client.session.accessToken();
+    for (const emoji of ['.', '..']) {
+      await expect(client.react(message, emoji)).rejects.toMatchObject({ code: 'invalid_request' });
+      const reaction = { params: { ...params, messageId: message.id, emoji } };
+      await expect(client.api.addReaction(reaction)).rejects.toMatchObject({ code: 'invalid_request' });
+      await expect(client.api.removeReaction(reaction)).rejects.toMatchObject({ code: 'invalid_request' });
+      for (const escaped of [emoji, emoji.replaceAll('.', '%2E')]) {
+        const path = `/v1/conversations/${conversation.id}/messages/${message.id}/reactions/${escaped}`;
+        const response = await fetch(gatewayUrl() + path, {
+          method: 'DELETE',
+          headers: { authorization: `Bearer ${token}` },
+        });
+        expect([response.status, response.headers.get('content-type')]).toEqual([
+          404,
+          expect.stringMatching(/^application\/problem\+json/),
+        ]);
+      }
+    }
+    const read = () =>
+      client.api.getMessage({
+        params: { ...params, messageId: message.id },
+        query: { atLeast: message.version },
+      });
+    expect((await answered(read)).message).toEqual(message);
   });
 });
 

@@ -100,13 +100,16 @@ export const deleteMessagePayload = z.strictObject({
   ifVersion: counter.optional(),
 });
 
-/** One emoji or a short code; no spaces or control characters, so that it fits a path segment. */
+/**
+ * One emoji or a short code; no spaces or control characters, so that it fits a path segment. One or two dots alone do not: they
+ * lead out of it, however they are escaped, and what takes the reaction back would delete the message.
+ */
 export const emoji = z
   .string()
   .min(1)
   .max(limits.emojiCharsMax)
   .refine(
-    (value) => /^[^\s\p{Cc}/]+$/u.test(value) && value.isWellFormed(),
+    (value) => /^(?!\.{1,2}$)[^\s\p{Cc}/]+$/u.test(value) && value.isWellFormed(),
     'must be one emoji or short code',
   );
 

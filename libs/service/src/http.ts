@@ -29,6 +29,7 @@ export function setUpHttp(app: NestExpressApplication, settings: { trustedProxie
   app.use(nameClient);
   app.use(withContext);
   app.use(measure);
+  app.use(refuseLostEnds);
   app.use(refuseOtherMediaTypes);
   app.use(json({ limit: limits.httpBodyBytesMax, type: 'application/json' }));
   // Named here, because Nest would flatten the parser's errors to their messages.
@@ -113,6 +114,16 @@ function measure(request: Request, response: Response, next: NextFunction): void
     );
   });
   next();
+}
+
+/**
+ * A write whose path ends in a slash has lost its last part on the way: `…/messages/M/reactions/..` comes as `…/messages/M/`, for
+ * clients and gateways resolve dots. Express would take it for the path without the slash, and delete the message.
+ */
+function refuseLostEnds(request: Request, _response: Response, next: NextFunction): void {
+  const isRead = request.method === 'GET' || request.method === 'HEAD';
+  if (isRead || !request.path.endsWith('/')) return next();
+  next(new ParleyError('not_found', 'There is nothing at this address.'));
 }
 
 function refuseOtherMediaTypes(request: Request, _response: Response, next: NextFunction): void {

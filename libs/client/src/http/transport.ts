@@ -13,10 +13,19 @@ export interface RequestParts {
   signal?: AbortSignal;
 }
 
+/** Dots alone and nothing at all, however they are escaped, make another path: of a message's reaction, that of the message. */
+const NO_SEGMENT = /^\.{0,2}$/;
+
+/** @throws ParleyError `invalid_request` for a path parameter that cannot be one */
 function buildUrl(base: string, route: Route, parts: RequestParts): string {
-  const path = route.path.replace(/\{(\w+)\}/g, (_, name: string) =>
-    encodeURIComponent(String(parts.params?.[name])),
-  );
+  const path = route.path.replace(/\{(\w+)\}/g, (_, name: string) => {
+    const value = String(parts.params?.[name]);
+    if (NO_SEGMENT.test(value)) {
+      const message = 'cannot be a part of an address';
+      throw new ParleyError('invalid_request', `${name}: ${message}`, { errors: [{ path: name, message }] });
+    }
+    return encodeURIComponent(value);
+  });
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(parts.query ?? {})) {
     if (value !== undefined && value !== null) query.set(name, String(value));
