@@ -1,5 +1,5 @@
-import { routes } from '@parley/contracts';
-import { HttpTransport } from './transport';
+import { ParleyError, routes } from '@parley/contracts';
+import { ForeignAnswer, HttpTransport } from './transport';
 
 /** What comes of a call that is answered so. */
 async function outcomeOf(response: Response, params?: object): Promise<unknown> {
@@ -19,6 +19,32 @@ async function outcomeOf(response: Response, params?: object): Promise<unknown> 
       (error: unknown) => error,
     );
 }
+
+const page = (status: number) =>
+  new Response('<html>Sign in first</html>', { status, headers: { 'content-type': 'text/html' } });
+
+test('tells what the server refuses from what something between it and us does', async () => {
+  const problem = { code: 'not_found', detail: 'There is no such message.' };
+  const own = await outcomeOf(Response.json(problem, { status: 404 }));
+  expect(own).toMatchObject({ code: 'not_found', message: problem.detail });
+  expect(own).not.toBeInstanceOf(ForeignAnswer);
+  for (const [status, code] of [
+    [401, 'unauthenticated'],
+    [403, 'forbidden'],
+    [404, 'not_found'],
+    [502, 'unavailable'],
+  ] as const) {
+    const foreign = await outcomeOf(page(status));
+    expect(foreign).toBeInstanceOf(ForeignAnswer);
+    expect(foreign).toMatchObject({ code });
+  }
+});
+
+test('an answer that cannot be read is none', async () => {
+  const error = await outcomeOf(page(200));
+  expect(error).toBeInstanceOf(ParleyError);
+  expect(error).toMatchObject({ code: 'unavailable' });
+});
 
 test('asks for no other path than the one that is meant', async () => {
   const path = 'http://gateway/v1/conversations/c/messages/m/reactions/';

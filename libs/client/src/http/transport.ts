@@ -39,7 +39,10 @@ function retryAfterMs(response: Response): number | undefined {
   return Number.isFinite(seconds) ? Math.max(0, seconds * 1000) : undefined;
 }
 
-/** Status alone decides where something between client and gateway answered with a page of its own. */
+/** An answer that is not the server's: something between, a proxy or a page that wants a login first, gave one of its own. */
+export class ForeignAnswer extends ParleyError {}
+
+/** Of such an answer the status alone says something. */
 function codeOfStatus(status: number): ErrorCode {
   if (status >= 502) return 'unavailable';
   const codes = Object.keys(errorCatalog) as ErrorCode[];
@@ -47,15 +50,12 @@ function codeOfStatus(status: number): ErrorCode {
 }
 
 async function refusal(response: Response): Promise<ParleyError> {
-  const problem = (await response.json().catch(() => ({}))) as Partial<Problem>;
-  const code =
-    problem.code !== undefined && problem.code in errorCatalog
-      ? (problem.code as ErrorCode)
-      : codeOfStatus(response.status);
-  return new ParleyError(code, problem.detail ?? problem.title, {
-    retryAfterMs: retryAfterMs(response),
-    errors: problem.errors,
-  });
+  const problem = (await response.json().catch(() => undefined)) as Partial<Problem> | null | undefined;
+  const extras = { retryAfterMs: retryAfterMs(response), errors: problem?.errors };
+  const { code } = problem ?? {};
+  if (code !== undefined && code in errorCatalog)
+    return new ParleyError(code as ErrorCode, problem?.detail ?? problem?.title, extras);
+  return new ForeignAnswer(codeOfStatus(response.status), problem?.detail ?? problem?.title, extras);
 }
 
 /** Sends requests and turns every failure into a ParleyError: problem+json as it says, no answer as `unavailable`. */
@@ -79,22 +79,20 @@ export class HttpTransport {
     const timeout = AbortSignal.timeout(this.timeoutMs);
     const signal = parts.signal ? AbortSignal.any([parts.signal, timeout]) : timeout;
     const body = parts.body === undefined ? undefined : JSON.stringify(parts.body);
-    let response: Response;
-    let text: string;
     try {
-      response = await this.fetch(buildUrl(this.url, route, parts), {
+      const response = await this.fetch(buildUrl(this.url, route, parts), {
         method: route.method,
         headers,
         body,
         signal,
       });
       if (!response.ok) throw await refusal(response);
-      text = await response.text();
+      const text = await response.text();
+      return text === '' ? undefined : JSON.parse(text);
     } catch (error) {
       if (error instanceof ParleyError || parts.signal?.aborted) throw error;
       throw new ParleyError('unavailable', `No answer: ${reasonOf(error)}`);
     }
-    return text === '' ? undefined : JSON.parse(text);
   }
 }
 

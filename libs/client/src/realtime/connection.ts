@@ -53,6 +53,8 @@ export class Connection extends Emitter<ConnectionEvents> {
   private closing?: Closing;
   private pending = 0;
   private retiring = false;
+  /** Ends the wait for `ready`. */
+  private abandon?: () => void;
   private over = false;
 
   constructor(
@@ -80,13 +82,17 @@ export class Connection extends Emitter<ConnectionEvents> {
     return new Promise((resolve, reject) => {
       const fail = (error: ParleyError) => {
         this.clock.clearTimeout(timer);
-        this.close();
         reject(error);
+        this.close();
       };
       const timer = this.clock.setTimeout(
         () => fail(new ReadyTimedOut('unavailable', 'The server sent no `ready`.')),
         timeoutMs,
       );
+      this.abandon = () => {
+        this.clock.clearTimeout(timer);
+        reject(new ParleyError('unavailable', 'The connection was given up.'));
+      };
       // One bound for all of it: socket.io's own is shorter than some.
       this.socket.io.timeout(false);
       this.socket.on('connect_error', (error) => fail(refusalOf(error)));
@@ -141,7 +147,9 @@ export class Connection extends Emitter<ConnectionEvents> {
     if (this.pending === 0) this.close();
   }
 
+  /** At any time; who waits for `ready` does no longer. */
   close(): void {
+    this.abandon?.();
     this.socket.disconnect();
     this.finish();
   }

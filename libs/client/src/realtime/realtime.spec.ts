@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type AddressInfo, type Server } from 'node:net';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { MemoryStorage, silentLogger } from '../environment';
 import { Session } from '../session/session';
 import { VirtualClock } from '../testing/virtual-clock';
@@ -30,7 +30,8 @@ beforeAll(async () => {
 
 afterAll(() => silent.close());
 
-it('stands in line longer each time that there was no `ready`, up to a minute', async () => {
+/** What is needed of the rest of a client. */
+async function world(port: number) {
   const clock = new VirtualClock();
   const environment = { clock, storage: new MemoryStorage(), logger: silentLogger, random: () => 1 };
   const session = new Session(
@@ -40,12 +41,19 @@ it('stands in line longer each time that there was no `ready`, up to a minute', 
   );
   await session.begin({ user, tokens });
   const realtime = new Realtime(environment, session, {
-    url: `http://127.0.0.1:${(silent.address() as AddressInfo).port}`,
+    url: `http://127.0.0.1:${port}`,
     credentials: 'header',
     ticket: () => Promise.resolve(''),
     readyTimeoutMs: READY_TIMEOUT_MS,
     ackTimeoutMs: 1_000,
   });
+  return { clock, session, realtime };
+}
+
+const portOf = (server: { address(): unknown }) => (server.address() as AddressInfo).port;
+
+it('stands in line longer each time that there was no `ready`, up to a minute', async () => {
+  const { clock, session, realtime } = await world(portOf(silent));
   const seen: [state: RealtimeStatus['state'], atMs: number][] = [];
   realtime.on('status', ({ state }) => seen.push([state, clock.now()]));
   realtime.start();
@@ -58,4 +66,17 @@ it('stands in line longer each time that there was no `ready`, up to a minute', 
     return state === 'waiting' && before?.[0] === 'connecting' ? [atMs - before[1]] : [];
   });
   expect(waitsMs.slice(0, 4)).toEqual([15_000, 30_000, 60_000, 60_000]);
+});
+
+it('leaves no connection behind that was only coming', async () => {
+  const { clock, session, realtime } = await world(portOf(silent));
+  const arrived = once(silent, 'connection') as Promise<[Socket]>;
+  realtime.start();
+  await clock.pass(1);
+  const [socket] = await arrived;
+  const closed = once(socket, 'close');
+  realtime.stop();
+  session.close();
+  await closed;
+  expect(realtime.status).toEqual({ state: 'stopped', reason: undefined });
 });

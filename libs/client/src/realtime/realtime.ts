@@ -49,6 +49,8 @@ export interface RealtimeOptions {
 export class Realtime extends Emitter<RealtimeEvents> {
   private wanted = false;
   private current?: Connection;
+  /** The one that has no `ready` yet. */
+  private coming?: Connection;
   /** Rises with every start and stop: what an attempt of before brings is of no use. */
   private run = 0;
   /** The run for which a socket is being opened. */
@@ -107,9 +109,9 @@ export class Realtime extends Emitter<RealtimeEvents> {
     this.wanted = false;
     this.run += 1;
     this.unschedule();
-    const connection = this.current;
-    this.current = undefined;
-    connection?.close();
+    const connections = [this.coming, this.current];
+    this.coming = this.current = undefined;
+    for (const connection of connections) connection?.close();
     if (this.last.state !== 'stopped') this.report({ state: 'stopped', reason });
   }
 
@@ -143,15 +145,16 @@ export class Realtime extends Emitter<RealtimeEvents> {
       const credentials = await this.credentials(token);
       if (run !== this.run) return;
       const next = (connection = new Connection(this.options.url, credentials, this.environment.clock));
+      this.coming = next;
       next.on('event', (event) => this.pass(next, event));
       next.on('closed', ({ closing }) => this.closed(next, closing));
       const ready = await next.open(patienceMs(this.timeouts, this.options.readyTimeoutMs));
       if (run !== this.run) return next.close();
-      this.opening = undefined;
+      this.opening = this.coming = undefined;
       this.adopt(next, ready);
     } catch (error) {
       if (run !== this.run) return;
-      this.opening = undefined;
+      this.opening = this.coming = undefined;
       await this.failed(error, connection?.closingReason, token);
     }
   }

@@ -1,5 +1,6 @@
 import { ParleyError, type Authenticated, type Tokens } from '@parley/contracts';
 import { MemoryStorage, silentLogger } from '../environment';
+import { ForeignAnswer } from '../http/transport';
 import { VirtualClock } from '../testing/virtual-clock';
 import { Session, type Exclusive } from './session';
 
@@ -110,6 +111,41 @@ describe('a session', () => {
     await expect(one.renew()).rejects.toMatchObject({ code: 'unauthenticated' });
     expect(await ended).toEqual({ reason: 'refused' });
     await expect(one.accessToken()).rejects.toMatchObject({ code: 'unauthenticated' });
+    expect(await storage.keys('')).toEqual([]);
+  });
+
+  it('goes on where something between answered in place of the server', async () => {
+    const { clock, issuer, session } = world();
+    issuer.failures.push(new ForeignAnswer('not_found'), new ForeignAnswer('unauthenticated'));
+    const one = session();
+    await one.begin({ user, tokens: issuer.fresh() });
+    const renewed = one.renew();
+    await clock.pass(60_000);
+    await renewed;
+    expect(await one.accessToken()).toBe('access 2');
+  });
+
+  it('stays ended when its tokens were being renewed', async () => {
+    const storage = new MemoryStorage();
+    const { issuer, session } = world(storage);
+    const one = session();
+    await one.begin({ user, tokens: issuer.fresh() });
+    const set = storage.set.bind(storage);
+    let release!: () => void;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    const reached = new Promise<void>((resolve) => {
+      storage.set = async (key, value) => {
+        resolve();
+        await released;
+        await set(key, value);
+      };
+    });
+    const renewed = one.renew();
+    await reached;
+    await one.end('logout');
+    release();
+    await renewed;
+    expect(one.user).toBeUndefined();
     expect(await storage.keys('')).toEqual([]);
   });
 

@@ -2,6 +2,7 @@ import { ParleyError, type Authenticated, type Tokens } from '@parley/contracts'
 import { backoffMs } from '../backoff';
 import { Emitter } from '../emitter';
 import type { Environment } from '../environment';
+import { ForeignAnswer } from '../http/transport';
 
 const KEY = 'session';
 /** A token that has less than this left, or a tenth of its life, is not worth sending. */
@@ -130,7 +131,9 @@ export class Session extends Emitter<SessionEvents> {
         return;
       } catch (error) {
         if (!(error instanceof ParleyError)) throw error;
-        if (error.status < 500 && error.code !== 'rate_limited') {
+        // Only the server itself can say that the session is over.
+        const isRefused = error.status < 500 && error.code !== 'rate_limited';
+        if (isRefused && !(error instanceof ForeignAnswer)) {
           await this.end('refused');
           throw error;
         }
@@ -155,7 +158,10 @@ export class Session extends Emitter<SessionEvents> {
       usableUntil: clock.now() + lifeMs - Math.min(USABLE_MS, lifeMs / 10),
       refreshAt: clock.now() + lifeMs * (0.6 + 0.2 * random()),
     };
+    const before = this.held;
     await storage.set(KEY, JSON.stringify(held));
+    // It ended while it was being kept.
+    if (before && !this.held) return storage.delete(KEY);
     this.held = held;
     this.failures = 0;
     this.schedule();
