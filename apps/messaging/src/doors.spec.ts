@@ -1,5 +1,6 @@
-import type { Problem } from '@parley/contracts';
-import { accessTokenFor } from '@parley/testing';
+import { randomUUID } from 'node:crypto';
+import type { ParleyError, Problem } from '@parley/contracts';
+import { accessTokenFor, until } from '@parley/testing';
 import { World } from './testing/world';
 
 describe('the doors of messaging', () => {
@@ -33,6 +34,43 @@ describe('the doors of messaging', () => {
     });
     return { status: response.status, body: (await response.json()) as Answer['body'] };
   }
+
+  const encoded = (text: string) => Buffer.from(text).toString('base64url');
+  const noId = '-'.repeat(36);
+
+  it.each([
+    ['/v1/conversations', `2026-99-99T99:99:99.999Z ${randomUUID()}`],
+    ['/v1/conversations', `0000-01-01T00:00:00.000Z ${randomUUID()}`],
+    ['/v1/conversations', `2026-01-01T00:00:00.000Z ${noId}`],
+    ['/v1/channels', `${randomUUID()} a\0`],
+    ['/v1/channels', `${noId} a`],
+  ])('%s refuses a cursor that it never gave: %j', async (path, cursor) => {
+    expect(await ask(world.alice, 'GET', `${path}?cursor=${encoded(cursor)}`)).toMatchObject({
+      status: 400,
+      body: { code: 'invalid_request' },
+    });
+  });
+
+  it.each(['99999999999999999999', `1 99999999999999999999 ${randomUUID()}`, `1 1 ${noId}`, '1 1', ''])(
+    'a sync refuses an account cursor that none gave: %j',
+    async (text) => {
+      const question = { userId: world.alice, cursor: encoded(text), limit: 10 };
+      const outcome = () =>
+        world.requester.query('messaging.account', question).then(
+          () => 'answered',
+          ({ code }: ParleyError) => code,
+        );
+      // On a machine with much else to do no answer may come in time.
+      let said = '';
+      await until('there is an answer', async () => (said = await outcome()) !== 'unavailable');
+      expect(said).toBe('invalid_request');
+    },
+  );
+
+  it('refuses to search for what no title can have', async () => {
+    const answer = await ask(world.alice, 'GET', '/v1/channels?query=%00');
+    expect(answer).toMatchObject({ status: 400, body: { code: 'invalid_request' } });
+  });
 
   it('takes no path that dots have led out of a reaction for that of its message', async () => {
     const group = await world.group();

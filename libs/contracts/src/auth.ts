@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { id, line, timestamp, pageOf } from './common';
+import { id, line, text, timestamp, pageOf } from './common';
 import { limits } from './limits';
 import { displayName, me, username } from './user';
 
@@ -31,7 +31,7 @@ export const registerBody = z
 export type RegisterBody = z.input<typeof registerBody>;
 
 export const loginBody = z.strictObject({
-  login: z.string().min(1).max(limits.emailCharsMax).describe('The username or the mail address.'),
+  login: text(1, limits.emailCharsMax).describe('The username or the mail address.'),
   password: givenPassword,
   totp: z
     .string()

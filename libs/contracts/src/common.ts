@@ -39,16 +39,18 @@ export const queryIds = z
 
 const controls = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/;
 
-/** Text that people read: no control characters except tab and line ends, no lone surrogates (no store keeps them). */
+/** No control characters except tab and line ends, no lone surrogates: no store keeps them. */
+export function isStorable(value: string): boolean {
+  return !controls.test(value) && value.isWellFormed();
+}
+
+/** Text that people read. */
 export function text(charsMin: number, charsMax: number) {
   return z
     .string()
     .min(charsMin)
     .max(charsMax)
-    .refine(
-      (value) => !controls.test(value) && value.isWellFormed(),
-      'contains characters that are not allowed',
-    );
+    .refine(isStorable, 'contains characters that are not allowed');
 }
 
 /** One line of text, trimmed. */

@@ -97,7 +97,7 @@ export const conversationQuery = z.strictObject({ atLeast });
 export const conversationsQuery = z.strictObject({ limit: pageLimit, cursor: cursor.optional() });
 export const membersQuery = z.strictObject({ limit: pageLimit, cursor: cursor.optional(), atLeast });
 export const channelsQuery = z.strictObject({
-  query: z.string().max(limits.conversationTitleCharsMax).optional(),
+  query: text(0, limits.conversationTitleCharsMax).optional(),
   limit: pageLimit,
   cursor: cursor.optional(),
 });

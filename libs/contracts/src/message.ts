@@ -1,9 +1,12 @@
 import { z } from 'zod';
-import { counter, id, line, text, timestamp } from './common';
+import { counter, id, isStorable, line, text, timestamp } from './common';
 import { limits } from './limits';
 
 export const attachment = z.strictObject({
-  url: z.url({ protocol: /^https$/ }).max(2000),
+  url: z
+    .url({ protocol: /^https$/ })
+    .max(2000)
+    .refine(isStorable, 'contains characters that are not allowed'),
   name: line(1, 255),
   mimeType: z.string().regex(/^[\w.+-]{1,64}\/[\w.+-]{1,64}$/),
   sizeBytes: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),

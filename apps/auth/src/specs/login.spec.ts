@@ -79,6 +79,7 @@ describe('logging in', () => {
     ['a login that is too long', { login: 'x'.repeat(255), password }],
     ['a password that is too long', { login: 'alice', password: 'x'.repeat(129) }],
     ['a password that is a number', { login: 'alice', password: 1 }],
+    ['a login with what no store keeps', { login: 'ali\0ce', password }],
     ['a login that is an object', { login: { $ne: null }, password }],
     ['a code that is none', { login: 'alice', password, totp: '12345' }],
     ['a device of two lines', { login: 'alice', password, device: 'a\nb' }],

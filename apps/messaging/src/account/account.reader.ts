@@ -1,5 +1,5 @@
 import type { AccountChange, AccountPage, Message, MyConversation } from '@parley/contracts';
-import { limits, ParleyError } from '@parley/contracts';
+import { id, limits, ParleyError, timestamp } from '@parley/contracts';
 import { readAgain } from '@parley/service';
 import type { Pool } from 'pg';
 import { NIL } from 'uuid';
@@ -213,18 +213,24 @@ function encodeCursor({ since, next, after }: Cursor): string {
   );
 }
 
+/** As PostgreSQL numbers transactions. */
+const TRANSACTION_MAX = 2n ** 64n - 1n;
+const isTransaction = (text: string) => /^\d{1,20}$/.test(text) && BigInt(text) <= TRANSACTION_MAX;
+const isId = (text: string) => id.safeParse(text).success;
+/** PostgreSQL knows no year 0. */
+const isTime = (text: string) => timestamp.safeParse(text).success && text >= '0001';
+
 function decodeCursor(cursor: string): Cursor {
-  const parts = /^(\d{1,20})(?: (\d{1,20}) ([0-9a-f-]{36}))?$/.exec(
-    Buffer.from(cursor, 'base64url').toString(),
-  );
-  if (!parts?.[1]) throw new ParleyError('invalid_request', 'accountCursor: is not one of ours');
-  return { since: parts[1], next: parts[2], after: parts[3] };
+  const [since = '', next, after, ...more] = Buffer.from(cursor, 'base64url').toString().split(' ');
+  const isWithin = next !== undefined && after !== undefined && isTransaction(next) && isId(after);
+  if (!isTransaction(since) || more.length > 0 || (next !== undefined && !isWithin))
+    throw new ParleyError('invalid_request', 'accountCursor: is not one of ours');
+  return { since, next, after };
 }
 
 function decodeListCursor(cursor: string): [string, string] {
-  const parts = /^(\d{4}-\d\d-\d\dT[\d:.]{12}Z) ([0-9a-f-]{36})$/.exec(
-    Buffer.from(cursor, 'base64url').toString(),
-  );
-  if (!parts?.[1] || !parts[2]) throw new ParleyError('invalid_request', 'cursor: is not one of ours');
-  return [parts[1], parts[2]];
+  const [before = '', beforeId = '', ...more] = Buffer.from(cursor, 'base64url').toString().split(' ');
+  if (!isTime(before) || !isId(beforeId) || more.length > 0)
+    throw new ParleyError('invalid_request', 'cursor: is not one of ours');
+  return [before, beforeId];
 }

@@ -125,7 +125,8 @@ function memberCursor(cursor: string): string {
 
 function channelCursor(cursor: string): [string, string] {
   const parts = new RegExp(`^(${uuid}) (.*)$`, 's').exec(Buffer.from(cursor, 'base64url').toString());
-  if (!parts?.[1] || parts[2] === undefined) throw foreignCursor();
+  // What no text of PostgreSQL can hold is none of ours.
+  if (!parts?.[1] || parts[2] === undefined || parts[2].includes('\0')) throw foreignCursor();
   return [parts[2], parts[1]];
 }
 

@@ -8,7 +8,9 @@ export interface NotificationCursor {
   id: string;
 }
 
-const content = z.tuple([timestamp, queryCounter, id]);
+/** PostgreSQL knows no year 0. */
+const time = timestamp.refine((value) => value >= '0001');
+const content = z.tuple([time, queryCounter, id]);
 
 export function encodeCursor(last: NotificationCursor): string {
   return Buffer.from(`${last.createdAt} ${last.number} ${last.id}`).toString('base64url');
