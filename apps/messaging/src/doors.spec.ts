@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { ParleyError, Problem } from '@parley/contracts';
+import { limits, type ParleyError, type Problem } from '@parley/contracts';
 import { accessTokenFor, until } from '@parley/testing';
+import { Client } from 'pg';
 import { World } from './testing/world';
 
 describe('the doors of messaging', () => {
@@ -88,5 +89,37 @@ describe('the doors of messaging', () => {
       ).rejects.toMatchObject({ code: 'invalid_request' });
     }
     expect(await world.send(group, world.alice, 'm')).toEqual({ message, created: false });
+  });
+
+  it('answers repeats, and nothing else, to somebody who is in as many conversations as anybody may be', async () => {
+    const creator = randomUUID();
+    const create = (key: string) =>
+      ask(creator, 'POST', '/v1/conversations', { body: { type: 'group', title: 'Friends' }, key });
+    const channel = async (title: string) => {
+      const body = { type: 'channel', title, visibility: 'public' };
+      const made = await ask(world.alice, 'POST', '/v1/conversations', { body, key: randomUUID() });
+      return made.body.conversation.id;
+    };
+    const [joined, other] = [await channel('Joined'), await channel('Other')];
+    const join = (id: string) => ask(creator, 'POST', `/v1/conversations/${id}/join`);
+    const first = await create('first');
+    expect([first.status, (await join(joined)).status]).toEqual([201, 200]);
+
+    const database = new Client({ connectionString: world.databaseUrl });
+    await database.connect();
+    await database.query(
+      `insert into messaging.memberships (user_id, conversation_id, role, joined_at, read_base)
+       select $1, gen_random_uuid(), 'member', now(), 0 from generate_series(1, $2::integer)`,
+      [creator, limits.userConversationsMax],
+    );
+    await database.end();
+
+    expect(await create('first')).toMatchObject({
+      status: 200,
+      body: { conversation: { id: first.body.conversation.id } },
+    });
+    expect((await join(joined)).status).toBe(200);
+    for (const refused of [await create('second'), await join(other)])
+      expect(refused).toMatchObject({ status: 403, body: { code: 'forbidden' } });
   });
 });

@@ -141,14 +141,22 @@ export class AccountReader {
     return toPage(rows, limit, await lastMessages(this.store, rows.slice(0, limit)));
   }
 
-  /** @throws ParleyError `forbidden` when one of these users is in as many conversations as anybody may be */
-  async checkRoom(userIds: string[]): Promise<void> {
+  /**
+   * Whether these users may come into one more conversation. Nobody comes where the one who tells of it, `inside`, is a member
+   * already: that is a repeat, which is answered however much they are in by now.
+   *
+   * @throws ParleyError `forbidden` when one of them is in as many as anybody may be
+   */
+  async checkRoom(userIds: string[], conversationId: string, inside: string): Promise<void> {
     const { rows } = await readAgain(() =>
       this.pool.query({
-        name: 'account-room',
+        name: 'account-room-for-one',
         text: `select user_id from memberships where user_id = any($1::uuid[]) and role is not null
+                 and not exists (
+                   select from memberships m
+                   where m.user_id = $3 and m.conversation_id = $4 and m.role is not null)
                group by user_id having count(*) >= $2 limit 1`,
-        values: [userIds, limits.userConversationsMax],
+        values: [userIds, limits.userConversationsMax, inside, conversationId],
       }),
     );
     if (rows.length > 0)

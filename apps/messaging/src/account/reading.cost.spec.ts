@@ -83,7 +83,7 @@ describe.each([
     ['what changed since', () => accounts.changes(alice, cursor, 100)],
     ['what changed since now', async () => accounts.changes(alice, await accounts.cursor(), 100)],
     ['one', () => accounts.one(alice, ids[0] as string)],
-    ['whether there is room', () => accounts.checkRoom([alice])],
+    ['whether there is room', () => accounts.checkRoom([alice], randomUUID(), alice)],
     ['where one is a member', () => joins.memberOf(alice)],
     ['of which one is a member', () => joins.membership(alice, ids)],
     ['members', () => new ConversationReader(pool).members(ids[0] as string, 100, undefined)],

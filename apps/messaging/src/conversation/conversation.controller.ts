@@ -57,7 +57,10 @@ export class ConversationController {
       body.type === 'direct'
         ? directId(user.userId, other!)
         : createdId(user.userId, idempotencyKey(keyHeader));
-    await Promise.all([this.users.check(memberIds), this.accounts.checkRoom([user.userId, ...memberIds])]);
+    await Promise.all([
+      this.users.check(memberIds),
+      this.accounts.checkRoom([user.userId, ...memberIds], conversationId, user.userId),
+    ]);
     const { conversation, created } = await this.requester.command('conversation.create', {
       conversationId,
       actorId: user.userId,
@@ -111,7 +114,7 @@ export class ConversationController {
   @Post('conversations/:conversationId/join')
   @HttpCode(200)
   async join(@ZodParams(conversationParams) params: Params, @CurrentUser() user: AuthenticatedUser) {
-    await this.accounts.checkRoom([user.userId]);
+    await this.accounts.checkRoom([user.userId], params.conversationId, user.userId);
     return this.requester.command('channel.join', { ...params, actorId: user.userId });
   }
 

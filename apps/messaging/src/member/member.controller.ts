@@ -49,7 +49,11 @@ export class MemberController {
     @CurrentUser() user: AuthenticatedUser,
     @Res({ passthrough: true }) response: Response,
   ) {
-    await Promise.all([this.users.check([params.userId]), this.accounts.checkRoom([params.userId])]);
+    const { conversationId, userId } = params;
+    await Promise.all([
+      this.users.check([userId]),
+      this.accounts.checkRoom([userId], conversationId, userId),
+    ]);
     const { created, ...reply } = await this.requester.command('member.put', {
       ...params,
       actorId: user.userId,

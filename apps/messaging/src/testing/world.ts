@@ -58,6 +58,11 @@ export class World {
     return world;
   }
 
+  /** Of PostgreSQL, which the services use by their own search paths. */
+  get databaseUrl(): string {
+    return this.stores['DATABASE_URL'] ?? '';
+  }
+
   async startInstance(): Promise<RunningService> {
     const keys = await testKeys();
     const config = loadConfig(configSchema, {
