@@ -13,6 +13,8 @@ const log = getLogger('Refresh');
 const COLLECT_MS = 200;
 const CONCURRENCY = 8;
 const RETRY_MS = 1_000;
+/** Over how long those come back who cannot be told what to sync. */
+const COME_BACK_MS = 5_000;
 
 /**
  * After this node went on from the head of a partition, its sockets' rooms may be wrong and events are missing. Reads the
@@ -75,8 +77,13 @@ export class RefreshService {
     }
     const versions: Record<string, number> = {};
     for (const { id, version } of answer.conversations) if (memberOf.has(id)) versions[id] = version;
-    for (const session of this.sessions.of(userId)) {
+    for (const session of [...this.sessions.of(userId)]) {
       if (!session.isLive) continue;
+      if (answer.nextCursor !== null) {
+        // The list names the most active alone, and any other may have changed: after the next `ready` all are synced.
+        session.close('internal', Math.floor(Math.random() * COME_BACK_MS));
+        continue;
+      }
       this.move(session, memberOf);
       // What the user left or joined meanwhile is told by the account part of `sync`.
       session.emit('account:changed', {});

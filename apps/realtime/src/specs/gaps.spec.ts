@@ -1,4 +1,4 @@
-import type { LogEvent } from '@parley/contracts';
+import { limits, type LogEvent } from '@parley/contracts';
 import type { Client } from '../testing/client';
 import { aUser, World } from '../testing/world';
 
@@ -116,6 +116,23 @@ describe('rows that get lost', () => {
   async function hearsAfterPositions(client: Client, body: string): Promise<void> {
     expect(await client.take('message:created')).toMatchObject({ message: { body } });
   }
+
+  it('make those come back who are in more conversations than can be named, when they are too many', async () => {
+    const carol = aUser();
+    const log = world.messaging.log;
+    const ids = Array.from(
+      { length: limits.readyConversationsMax + 1 },
+      () => log.create('group', [carol], 6).id,
+    );
+    await world.untilApplied();
+    const c = await world.connect(carol, 0);
+    world.messaging.onRow = () => undefined;
+    // The last one is not among those that an answer about memberships names.
+    for (let i = 0; i < 2_500; i += 1) log.rename(ids.at(-1) ?? '', `title ${i}`);
+    world.messaging.announceHeads();
+    expect(await c.take('session:closing')).toMatchObject({ code: 'internal', reconnect: true });
+    for (const client of [a, b]) await client.take('account:changed');
+  });
 
   it('end every socket when the deployment was restored, and new ones get the new epoch', async () => {
     const before = world.messaging.epoch;

@@ -1,4 +1,4 @@
-import { envelopes, laneOf, PARTITIONS, type LogEvent, type QueryReply } from '@parley/contracts';
+import { envelopes, laneOf, limits, PARTITIONS, type LogEvent, type QueryReply } from '@parley/contracts';
 import { randomUUID } from 'node:crypto';
 import { TestLog } from './log';
 import { Peer } from './peer';
@@ -84,11 +84,12 @@ export class MessagingPeer {
 
   private async join(userId: string): Promise<QueryReply<'messaging.join'>> {
     this.joinsAsked += 1;
+    const mine = this.log.mine(userId);
     const answer = {
       epoch: this.epoch,
       accountCursor: 'cursor-1',
-      conversations: this.log.mine(userId).slice(0, 100),
-      nextCursor: null,
+      conversations: mine.slice(0, limits.readyConversationsMax),
+      nextCursor: mine.length > limits.readyConversationsMax ? 'more' : null,
       memberOf: this.log.memberOf(userId).map(({ conversation }) => conversation.id),
       positions: this.log.positions(),
     };
