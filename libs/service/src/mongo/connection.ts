@@ -22,6 +22,8 @@ export interface MongoSettings {
 }
 
 const retryMs = 1000;
+/** How often the driver asks each server, on a connection of its own, whether it is there. */
+export const heartbeatMs = 2000;
 
 /**
  * How we talk to MongoDB. A write is acknowledged once a majority of the replica set has it in its journal, and a read
@@ -39,7 +41,7 @@ export function mongoOptions({ app, poolMax = 10, tls }: MongoSettings): Connect
     waitQueueTimeoutMS: databaseTimeouts.connectMs,
     connectTimeoutMS: databaseTimeouts.statementMs,
     socketTimeoutMS: databaseTimeouts.statementMs,
-    heartbeatFrequencyMS: 2000,
+    heartbeatFrequencyMS: heartbeatMs,
     // Both `j` and `journal`: an address sets one of them, and `j` decides.
     writeConcern: { w: 'majority', j: true, journal: true, wtimeoutMS: databaseTimeouts.lockMs },
     // An address can say the level alone, which goes before `readConcern`, but not before the very same option.

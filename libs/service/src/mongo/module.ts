@@ -8,7 +8,7 @@ import {
 import type { Connection } from 'mongoose';
 import { HealthRegistry } from '../health';
 import { gauge } from '../metrics';
-import { mongoOptions, openMongo, patiently, type MongoSettings } from './connection';
+import { heartbeatMs, mongoOptions, openMongo, patiently, type MongoSettings } from './connection';
 import { requireMigrated } from './migrations';
 
 /** Injects the app's one `Connection` where `MongoModule` is imported. */
@@ -30,9 +30,25 @@ export async function connectMongo(settings: MongoSettings): Promise<Connection>
   return connection;
 }
 
-/** A check for the health registry: there is a primary, and it answers. */
+/**
+ * A check for the health registry: there is a primary, and it answers. Where more wait for a connection than the pool has, it is
+ * enough that it answered the driver's own question lately: all instances share the load, and would go out of service together.
+ */
 export function mongoCheck(connection: Connection): () => Promise<unknown> {
-  return () => connection.getClient().db().command({ ping: 1 });
+  let answeredAt = -Infinity;
+  const client = connection.getClient();
+  client.on('serverHeartbeatSucceeded', ({ reply }) => {
+    const { isWritablePrimary, ismaster } = reply as { isWritablePrimary?: boolean; ismaster?: boolean };
+    if (isWritablePrimary ?? ismaster) answeredAt = performance.now();
+  });
+  return async () => {
+    try {
+      await client.db().command({ ping: 1 });
+    } catch (error) {
+      const isCrowded = (error as Error).name === 'MongoWaitQueueTimeoutError';
+      if (!isCrowded || performance.now() - answeredAt > 2 * heartbeatMs) throw error;
+    }
+  };
 }
 
 /** Counts the pool's connections as the driver tells of them. */

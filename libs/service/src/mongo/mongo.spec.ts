@@ -116,6 +116,33 @@ describeMongo('MongoDB', () => {
     await line.close();
   });
 
+  test('a crowd that waits for connections puts nobody out of service', async () => {
+    await runMongoMigrations(settings());
+    const { service, items, ready } = await start();
+    const text = 'x'.repeat(500);
+    for (let number = 2; number < 2000; number += 100)
+      await items().insertMany(Array.from({ length: 100 }, (_, i) => ({ number: number + i, text })));
+    // What keeps the server at work, and not this process. FerretDB looks through all of it for an expression.
+    const slow = mongo.kind === 'mongodb' ? { number: 1, $where: 'sleep(100) || true' } : { text: /^y/ };
+    let isCrowded = true;
+    let inVain = 0;
+    const visitor = async () => {
+      while (isCrowded)
+        await items()
+          .findOne(slow)
+          .catch(({ name }: Error) => (inVain += name === 'MongoWaitQueueTimeoutError' ? 1 : 0));
+    };
+    const crowd = Array.from({ length: 60 }, visitor);
+    await until('many wait in vain', () => inVain > 100);
+    const asked: number[] = [];
+    // For longer than a critical server may be away.
+    for (const end = Date.now() + 6000; Date.now() < end;) asked.push(await ready());
+    isCrowded = false;
+    await Promise.all(crowd);
+    expect(new Set(asked)).toEqual(new Set([200]));
+    await service.close();
+  });
+
   test('a write that is too large for a frozen line is told as away, too', async () => {
     await runMongoMigrations(settings());
     const line = await interruptible(mongo.url);
