@@ -70,18 +70,20 @@ function withCopy(work) {
   }
 }
 
-/** Components that no overlay uses are checked on top of production, as somebody would use them. */
+/** Components that no overlay uses are checked on top of each, as somebody would use them. */
 function withOptions(folder) {
-  const overlays = readdirSync(join(folder, 'overlays')).map((name) =>
+  const overlays = readdirSync(join(folder, 'overlays'));
+  const texts = overlays.map((name) =>
     readFileSync(join(folder, 'overlays', name, 'kustomization.yaml'), 'utf8'),
   );
   for (const name of readdirSync(join(folder, 'components')))
-    if (!overlays.some((text) => new RegExp(`^components:.*components/${name}\\b`, 'm').test(text))) {
-      const target = join(folder, 'overlays', `production-with-${name}`);
-      mkdirSync(target);
-      const kustomization = { resources: ['../production'], components: [`../../components/${name}`] };
-      writeFileSync(join(target, 'kustomization.yaml'), JSON.stringify(kustomization));
-    }
+    if (!texts.some((text) => new RegExp(`^components:.*components/${name}\\b`, 'm').test(text)))
+      for (const overlay of overlays) {
+        const target = join(folder, 'overlays', `${overlay}-with-${name}`);
+        mkdirSync(target);
+        const kustomization = { resources: [`../${overlay}`], components: [`../../components/${name}`] };
+        writeFileSync(join(target, 'kustomization.yaml'), JSON.stringify(kustomization));
+      }
 }
 
 function checkAll(folder) {

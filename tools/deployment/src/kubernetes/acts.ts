@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { APPS, AWAY_MS, CONSUMERS, READY_WITHIN_MS, SERVERS } from '../apps';
+import { APPS, AWAY_MS, CONSUMERS, READY_WITHIN_MS } from '../apps';
 import type { Act } from '../deployment';
 import { INSTANCES, type Kubernetes } from './kubernetes';
 
-export function kubernetesActs(cluster: Kubernetes): Act[] {
+/** @param servers those that the overlay brings */
+export function kubernetesActs(cluster: Kubernetes, servers: readonly string[]): Act[] {
   return [
     ...APPS.map((app) => ({
       name: `replace ${app}`,
@@ -13,7 +14,7 @@ export function kubernetesActs(cluster: Kubernetes): Act[] {
         await cluster.settled();
       },
     })),
-    ...[...APPS, ...SERVERS].map((name) => ({
+    ...[...APPS, ...servers].map((name) => ({
       name: `kill ${name}`,
       isOrderly: false,
       run: async () => {

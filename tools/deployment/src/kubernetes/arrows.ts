@@ -12,11 +12,11 @@ const DOORS = {
 } as const;
 type Door = keyof typeof DOORS;
 
-/** What the architecture draws between apps and these doors; apps speak to each other over the broker alone. */
-const ARROWS: Record<App, readonly Door[]> = {
+/** What the architecture draws between apps and these doors, or the store of messages; apps speak to each other over the broker alone. */
+const ARROWS: Record<App, readonly (Door | 'store')[]> = {
   auth: ['postgres', 'redis', 'rabbitmq'],
-  history: ['mongodb', 'rabbitmq'],
-  messaging: ['postgres', 'mongodb', 'rabbitmq'],
+  history: ['store', 'rabbitmq'],
+  messaging: ['postgres', 'store', 'rabbitmq'],
   notification: ['postgres', 'rabbitmq'],
   presence: ['redis', 'rabbitmq'],
   realtime: ['redis', 'rabbitmq'],
@@ -26,7 +26,9 @@ const WITHIN_MS = 3_000;
 /** Arrows of the architecture that do not lead anywhere, and ways that are open although there is no arrow. */
 export async function closedArrows(cluster: Kubernetes): Promise<string[]> {
   const findings: string[] = [];
-  for (const [app, arrows] of Object.entries(ARROWS)) {
+  const store = await messageStore(cluster);
+  for (const [app, drawn] of Object.entries(ARROWS)) {
+    const arrows = drawn.map((door) => (door === 'store' ? store : door));
     const [pod] = await cluster.pods(app);
     const others = Object.keys(DOORS).filter((name) => name !== app) as Door[];
     const said = await cluster.inNamespace('exec', pod!, '--', 'node', '-e', probe(others));
@@ -38,6 +40,13 @@ export async function closedArrows(cluster: Kubernetes): Promise<string[]> {
     }
   }
   return findings;
+}
+
+/** Behind which door messages are kept, as an instance is told. */
+async function messageStore(cluster: Kubernetes): Promise<Door> {
+  const [pod] = await cluster.pods('history');
+  const said = await cluster.inNamespace('exec', pod!, '--', 'sh', '-c', 'echo $MESSAGE_STORE');
+  return said.trim() === 'mongodb' ? 'mongodb' : 'postgres';
 }
 
 /** A program that prints the names to which a connection can be made. */

@@ -1,5 +1,5 @@
 import { LocalError } from '@parley/tool-local';
-import { APPS, inspectApps, READY_WITHIN_MS } from '../apps';
+import { APPS, inspectApps, READY_WITHIN_MS, SERVERS } from '../apps';
 import { run } from '../command';
 import type { Act, Deployment } from '../deployment';
 import { kubernetesActs } from './acts';
@@ -62,7 +62,11 @@ export class Kubernetes implements Deployment {
   }
 
   async acts(): Promise<Act[]> {
-    return kubernetesActs(this);
+    const brought = (await this.inNamespace('get', 'statefulset', '--output=name')).split(/\s+/);
+    return kubernetesActs(
+      this,
+      SERVERS.filter((name) => brought.some((line) => line.endsWith(`/${name}`))),
+    );
   }
 
   /** No monitoring is part of its overlays. */
