@@ -115,19 +115,24 @@ test('connected users are asked for in bulk, not for each message', async () => 
 });
 
 test('old messages are stored and not pushed, and only for those who have not been seen since', async () => {
-  const [seenSince, mentioned] = [randomUUID(), randomUUID()];
+  const [seenSince, mentioned, neverSeen] = [randomUUID(), randomUUID(), randomUUID()];
   presence.lastSeenAt.set(bob, new Date(Date.now() - 3 * HOUR_MS).toISOString());
   presence.lastSeenAt.set(seenSince, new Date(Date.now() - HOUR_MS).toISOString());
   presence.lastSeenAt.set(mentioned, new Date(Date.now() - HOUR_MS).toISOString());
   messaging.log.clock = () => Date.now() - 2 * HOUR_MS;
-  const group = messaging.log.create('group', [alice, bob, seenSince, mentioned]);
+  const group = messaging.log.create('group', [alice, bob, seenSince, mentioned, neverSeen]);
   const message = messaging.log.send(group, alice, [mentioned]);
   messaging.log.clock = () => Date.now();
+  const recent = messaging.log.send(group, alice);
   await settled(group);
-  expect(await messageIds(bob)).toEqual([message.id]);
-  expect(await messageIds(mentioned)).toEqual([message.id]);
-  expect(await messageIds(seenSince)).toEqual([]);
-  for (const userId of [bob, mentioned, seenSince]) expect(realtime.heardOf(userId)).toEqual([]);
+  expect(await messageIds(bob)).toEqual(ids([recent, message]));
+  expect(await messageIds(mentioned)).toEqual(ids([recent, message]));
+  // Of the latter presence may have lost, with Redis, when they were seen.
+  for (const userId of [seenSince, neverSeen]) expect(await messageIds(userId)).toEqual(ids([recent]));
+  for (const userId of [bob, mentioned, seenSince, neverSeen]) {
+    await realtime.until(userId, recent.id);
+    expect(realtime.heardOf(userId).map((item) => item.messageId)).toEqual([recent.id]);
+  }
 });
 
 test('a row that nobody can apply is put aside, and its neighbours are applied', async () => {

@@ -71,12 +71,13 @@ export class EntryMaker {
 /**
  * Whether somebody missed a message. Who is offline now and was last seen well after the message was connected then, or
  * has synced since: that matters when old rows are replayed. Of whom nothing is known, recent messages count as missed,
- * since one entry too many is better than one too few, and old ones do not, for a replay would bring a flood of them.
+ * since one entry too many is better than one too few, and old ones do not, for a replay would bring a flood of them. So
+ * it is with those of whom presence says that they were never seen: after a restore, which empties Redis, that is everybody.
  */
 function wasAbsent(presence: Presence, createdAt: number, lateBefore: number): boolean {
   if (presence.state === 'connected') return false;
-  if (presence.state === 'unknown') return createdAt >= lateBefore;
-  return presence.since === null || presence.since < createdAt + TOLERANCE_MS;
+  if (presence.state === 'unknown' || presence.since === null) return createdAt >= lateBefore;
+  return presence.since < createdAt + TOLERANCE_MS;
 }
 
 function toEntry(type: Entry['type'], { userId, row: { message } }: Addressee): Entry {

@@ -20,7 +20,7 @@ const SLOW_MS = 500;
 const USERS = 100_000;
 const IDS_PER_QUERY = 1_000;
 
-/** `since`: when an offline user was last seen, in ms since 1970; null for never. */
+/** `since`: when an offline user was last seen, in ms since 1970; null for never, as far as presence remembers. */
 export type Presence =
   { state: 'connected' } | { state: 'offline'; since: number | null } | { state: 'unknown' };
 
