@@ -2,10 +2,11 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { LocalError } from '@parley/tool-local';
 import { APPS, inspectApps } from '../apps';
-import { run } from '../command';
+import { type CommandOptions, run } from '../command';
 import type { Act, Deployment } from '../deployment';
 import { reviewMonitoring } from '../monitoring/review';
 import { composeActs } from './acts';
+import { operatorsFunctions } from './operations';
 
 const FILES = ['docker/compose.yml', 'docker/compose.scaled.yml'];
 const TLS_FILES = ['docker/compose.tls.yml', 'docker/compose.scaled.tls.yml'];
@@ -68,8 +69,7 @@ export class Compose implements Deployment {
   }
 
   async start(): Promise<string> {
-    const { tls, balanced } = this.options;
-    const door = balanced ? 'load-balancer' : 'kong';
+    const { tls } = this.options;
     await run('node', ['docker/secrets.mjs'], { signal: this.signal });
     await this.compose(
       'up',
@@ -77,10 +77,9 @@ export class Compose implements Deployment {
       '--detach',
       '--wait',
       `--wait-timeout=${START_WITHIN_S}`,
-      // What the door does not depend on is the monitoring.
-      ...(this.options.monitoring ? [] : [door]),
+      ...this.wanted(),
     );
-    const address = await this.compose('port', door, tls ? '8443' : '8000');
+    const address = await this.compose('port', this.door(), tls ? '8443' : '8000');
     this.url = `${tls ? 'https' : 'http'}://${address}`;
     this.startedAt = Date.now();
     return this.url;
@@ -94,7 +93,7 @@ export class Compose implements Deployment {
   }
 
   acts(): Promise<Act[]> {
-    return composeActs(this, this.options.balanced ? [...APPS, 'kong'] : APPS);
+    return composeActs(this, this.options.balanced ? [...APPS, 'kong'] : APPS, this.wanted());
   }
 
   async review(): Promise<string[]> {
@@ -153,6 +152,26 @@ export class Compose implements Deployment {
   }
 
   compose(...args: string[]): Promise<string> {
+    return run('docker', [...this.given(), ...args], this.surroundings());
+  }
+
+  /** Runs commands of bash with the functions of docs/operations.md, `parley` for what is deployed here. */
+  async operate(commands: string): Promise<void> {
+    const given = this.given().map((word) => `'${word.replaceAll("'", `'\\''`)}'`);
+    const parley = `parley() { docker ${given.join(' ')} "$@"; }`;
+    await run('bash', ['-c', `${operatorsFunctions()}\n${parley}\n${commands}`], this.surroundings());
+  }
+
+  private door(): string {
+    return this.options.balanced ? 'load-balancer' : 'kong';
+  }
+
+  /** Which services are brought up, with what they depend on; all when empty. What the door does not depend on is the monitoring. */
+  private wanted(): string[] {
+    return this.options.monitoring ? [] : [this.door()];
+  }
+
+  private given(): string[] {
     const { project, files, tls, balanced } = this.options;
     const chosen = [
       ...FILES,
@@ -161,12 +180,12 @@ export class Compose implements Deployment {
       ...(tls && balanced ? [BALANCED_TLS_FILE] : []),
       ...files,
     ];
-    const given = chosen.flatMap((file) => ['--file', file]);
+    return ['compose', '--project-name', project, ...chosen.flatMap((file) => ['--file', file])];
+  }
+
+  private surroundings(): CommandOptions {
     const ports = Object.fromEntries(ANY_PORT.map((name) => [name, process.env[name] ?? '0']));
-    return run('docker', ['compose', '--project-name', project, ...given, ...args], {
-      env: { ...ports, ...IMAGES },
-      signal: this.signal,
-    });
+    return { env: { ...ports, ...IMAGES }, signal: this.signal };
   }
 }
 
