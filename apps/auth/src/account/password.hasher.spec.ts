@@ -1,6 +1,13 @@
+import { metricsRegistry } from '@parley/service';
 import { PasswordHasher } from './password.hasher';
 
 describe('the password hasher', () => {
+  test('counts both kinds of work from nought, before there is any', async () => {
+    const metrics = await metricsRegistry.metrics();
+    for (const work of ['hash', 'verify'])
+      expect(metrics).toContain(`auth_password_hash_seconds_count{work="${work}"} 0\n`);
+  });
+
   test('works a few at a time, in order, and refuses what is beyond its line', async () => {
     const hasher = new PasswordHasher(1, 2);
     await hasher.onModuleInit();
