@@ -68,12 +68,13 @@ describe('a lost connection to the broker', () => {
     // What single users were told is not in any log: they are asked to sync.
     for (const client of [a, b]) await client.take('account:changed');
     expect(await a.take('presence:changed')).toEqual({ items: world.presence });
-    world.messaging.announceHeads();
-    for (const client of [a, b]) {
-      expect(await client.take('conversation:updated')).toMatchObject({
-        conversation: { title: 'While away' },
-      });
-    }
+    await world.messaging.announcingHeads(async () => {
+      for (const client of [a, b]) {
+        expect(await client.take('conversation:updated')).toMatchObject({
+          conversation: { title: 'While away' },
+        });
+      }
+    });
     const message = { conversationId: id, clientMessageId: 'm1', body: 'Hello' };
     await until('the message is taken', async () => (await a.ask('message:send', message)).ok);
     expect(await b.take('message:created')).toMatchObject({ message: { body: 'Hello' } });

@@ -55,8 +55,7 @@ describe('rows that get lost', () => {
   it('are found by the announced head when nothing comes after them', async () => {
     world.messaging.onRow = () => undefined;
     const bodies = [say(id[1]), say(id[1])];
-    world.messaging.announceHeads();
-    await Promise.all([hears(a, bodies), hears(b, bodies)]);
+    await world.messaging.announcingHeads(() => Promise.all([hears(a, bodies), hears(b, bodies)]));
   });
 
   it('do no harm when they come late, twice, or in the wrong order', async () => {
@@ -92,9 +91,8 @@ describe('rows that get lost', () => {
     world.messaging.log.add(joined, alice);
     world.messaging.log.remove(id[0] ?? '', bob);
     for (let i = 0; i < 2_500; i += 1) world.messaging.log.rename(joined, `title ${i}`);
-    world.messaging.announceHeads();
     // A row that is published before its partition has jumped is part of what the jump leaves out.
-    await world.untilApplied();
+    await world.messaging.announcingHeads(() => world.untilApplied());
 
     for (const client of [a, b]) await client.take('account:changed');
     const versions = (await a.take('position')).versions;
@@ -129,19 +127,21 @@ describe('rows that get lost', () => {
     world.messaging.onRow = () => undefined;
     // The last one is not among those that an answer about memberships names.
     for (let i = 0; i < 2_500; i += 1) log.rename(ids.at(-1) ?? '', `title ${i}`);
-    world.messaging.announceHeads();
-    expect(await c.take('session:closing')).toMatchObject({ code: 'internal', reconnect: true });
-    for (const client of [a, b]) await client.take('account:changed');
+    await world.messaging.announcingHeads(async () => {
+      expect(await c.take('session:closing')).toMatchObject({ code: 'internal', reconnect: true });
+      for (const client of [a, b]) await client.take('account:changed');
+    });
   });
 
   it('end every socket when the deployment was restored, and new ones get the new epoch', async () => {
     const before = world.messaging.epoch;
     world.messaging.restore();
-    world.messaging.announceHeads();
-    for (const client of [a, b]) {
-      expect(await client.take('session:closing')).toMatchObject({ code: 'internal', reconnect: true });
-    }
-    for (const node of world.nodes.keys()) await world.untilReady(node);
+    await world.messaging.announcingHeads(async () => {
+      for (const client of [a, b]) {
+        expect(await client.take('session:closing')).toMatchObject({ code: 'internal', reconnect: true });
+      }
+      for (const node of world.nodes.keys()) await world.untilReady(node);
+    });
     const client = world.open({ token: await world.token(alice) });
     const { epoch } = await client.take('ready');
     expect(epoch).toBe(world.messaging.epoch);

@@ -56,9 +56,16 @@ export class MessagingPeer {
     this.peer.publisher.events(laneOf(partition), JSON.stringify(envelope));
   }
 
-  announceHeads(): void {
+  private announceHeads(): void {
     const heads = Object.fromEntries(this.log.positions().entries());
     this.peer.publisher.heads({ epoch: this.epoch, heads });
+  }
+
+  /** As owners do, again and again while it goes on: a node that is busy with one announcement leaves out what comes meanwhile. */
+  async announcingHeads<T>(work: () => Promise<T>): Promise<T> {
+    this.announceHeads();
+    const timer = setInterval(() => this.announceHeads(), 100);
+    return work().finally(() => clearInterval(timer));
   }
 
   digest(versions: Record<string, number>): void {
