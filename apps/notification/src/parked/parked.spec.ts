@@ -207,6 +207,7 @@ test('a message meets the members of its time', async () => {
 });
 
 test('of old messages nobody is told who has been there since, and all of it stays without presence', async () => {
+  presence.lastSeenAt.set(bob, new Date(Date.now() - 3 * HOUR_MS).toISOString());
   presence.lastSeenAt.set(carol, new Date(Date.now() - HOUR_MS).toISOString());
   messaging.log.clock = () => Date.now() - 2 * HOUR_MS;
   const group = messaging.log.create('group', [alice, bob, carol]);
