@@ -34,6 +34,8 @@ describe('what the release before wrote', () => {
     messaging.epoch = former.epoch;
     presence = await new PresencePeer(amqpUrl).start();
     presence.connected.add(connected);
+    // All were there before it began, and not since.
+    for (const userId of people) presence.lastSeenAt.set(userId, new Date(0).toISOString());
     instance = await Instance.start({
       DATABASE_URL: databaseUrl,
       AMQP_URL: amqpUrl,
