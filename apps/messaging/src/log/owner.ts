@@ -43,6 +43,8 @@ export interface OwnerOptions {
 
 /** Pause before a store that did not answer is asked again, and before a lease that has run out is looked at again. */
 const LOAD_AGAIN_MS = 50;
+/** Messages that are read ahead for those who wait for their conversation: fewer than memory keeps. */
+const AHEAD_MAX = 32;
 /** Above the time of any command: a log that is away must not keep others from taking over. */
 const CLOSE_MS_MAX = 2500;
 
@@ -198,8 +200,9 @@ export class LogOwner {
   }
 
   /**
-   * Loads what one task needs. Commands of the same conversation wait behind it; nobody else does. A store that does not
-   * answer is asked again for as long as somebody waits.
+   * Loads what one task needs. Commands of the same conversation wait behind it; nobody else does. What they name comes along: one
+   * after the other they would wait in vain, where an owner has come whose memory is empty. A store that does not answer is asked
+   * again for as long as somebody waits.
    */
   private async load(
     partition: Partition,
@@ -212,10 +215,12 @@ export class LogOwner {
     while (partition.generation === generation) {
       try {
         const { loader } = this.options;
+        // Those who come with it are held only after it.
+        await Promise.resolve();
         const known = partition.conversations.get(conversationId);
         const [state, states] = await Promise.all([
           known ?? loader.conversation(conversationId),
-          loader.messages(conversationId, messages),
+          loader.messages(conversationId, this.withThoseBehind(partition, conversationId, messages)),
         ]);
         if (partition.generation !== generation) return;
         if (!known) {
@@ -236,6 +241,16 @@ export class LogOwner {
         await this.options.clock.sleep(LOAD_AGAIN_MS);
       }
     }
+  }
+
+  /** Some of what the tasks name that are held with a conversation, beside these. */
+  private withThoseBehind(partition: Partition, conversationId: string, messages: string[]): string[] {
+    const wanted = new Set(messages);
+    for (const task of partition.held(conversationId)) {
+      if (wanted.size >= AHEAD_MAX) break;
+      for (const id of this.missingMessages(partition, task)) wanted.add(id);
+    }
+    return [...wanted];
   }
 
   private resume(partition: Partition, conversationId: string): void {

@@ -107,7 +107,12 @@ export class Partition {
     return this.waiting.has(conversationId);
   }
 
-  /** Those held back with a conversation, in order of arrival; they are not held any more. */
+  /** Those held back with a conversation, in order of arrival. */
+  held(conversationId: string): readonly Task[] {
+    return this.waiting.get(conversationId) ?? [];
+  }
+
+  /** The same; they are not held any more. */
   takeHeld(conversationId: string): Task[] {
     const held = this.waiting.get(conversationId) ?? [];
     this.waiting.delete(conversationId);
