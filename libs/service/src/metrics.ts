@@ -30,6 +30,9 @@ export function counter<T extends string = string>(
   return (known as Counter<T> | undefined) ?? new Counter<T>({ name, help, labelNames: labels });
 }
 
+/** Rows that a gauge counts at most: no alert needs to know how many there are beyond this, and each scrape counts them. */
+export const COUNTED_MAX = 10_000;
+
 type Collect<T extends string> = (this: Gauge<T>) => void | Promise<void>;
 
 /**

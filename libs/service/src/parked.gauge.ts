@@ -1,8 +1,5 @@
 import type { Abstract, FactoryProvider, Type } from '@nestjs/common';
-import { gauge } from './metrics';
-
-/** No alert needs to know how many there are beyond this, and each scrape counts them. */
-const countMax = 10_000;
+import { COUNTED_MAX, gauge } from './metrics';
 
 const parkedGaugeToken = Symbol('ParkedGauge');
 
@@ -22,8 +19,8 @@ export function parkedGauge<Store>(
     provide: parkedGaugeToken,
     inject: [store],
     useFactory: (parked: Store) =>
-      gauge(name, `Events that are parked now, ${countMax} at most.`, [], async function () {
-        this.set(await count(parked, countMax));
+      gauge(name, `Events that are parked now, ${COUNTED_MAX} at most.`, [], async function () {
+        this.set(await count(parked, COUNTED_MAX));
       }),
   };
 }

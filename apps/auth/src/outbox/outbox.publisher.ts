@@ -7,7 +7,7 @@ import {
 import { InjectDataSource } from '@nestjs/typeorm';
 import { Broker } from '@parley/broker';
 import { envelopes, exchanges, unavailable, type AccountEvent } from '@parley/contracts';
-import { counter, gauge, getLogger, histogram, pgPool, toParleyError } from '@parley/service';
+import { COUNTED_MAX, counter, gauge, getLogger, histogram, pgPool, toParleyError } from '@parley/service';
 import type { PoolClient } from 'pg';
 import type { DataSource } from 'typeorm';
 import type { NewAccountEvent } from './outbox.entity';
@@ -21,8 +21,6 @@ interface Row {
 
 const batchMax = 100;
 const pollMs = 1000;
-/** No alert needs to know how many wait beyond this. */
-const pendingMax = 10_000;
 /** Below the idle-transaction timeout: the batch's transaction is open while the broker confirms. */
 const confirmTimeoutMs = 800;
 /** Any fixed number that no other lock of this database uses. */
@@ -55,14 +53,13 @@ export class OutboxPublisher implements OnApplicationBootstrap, BeforeApplicatio
   ) {}
 
   onApplicationBootstrap(): void {
-    const waiting = `Events that are committed and not confirmed, ${pendingMax} at most.`;
+    const waiting = `Events that are committed and not confirmed, ${COUNTED_MAX} at most.`;
     gauge('auth_outbox_pending', waiting, [], async function () {
       this.set(await pending());
     });
-    // Each scrape of each instance counts them, above all while the broker is away.
     const pending = async () => {
       const { rows } = await pgPool(this.dataSource).query<{ n: string }>(
-        `select count(*) n from (select from auth.outbox limit ${pendingMax}) counted`,
+        `select count(*) n from (select from auth.outbox limit ${COUNTED_MAX}) counted`,
       );
       return Number(rows[0]?.n ?? 0);
     };
