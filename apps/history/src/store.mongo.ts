@@ -10,7 +10,7 @@ import {
 import type { Connection, mongo } from 'mongoose';
 import type { StoreConfig } from './config';
 import { view } from './migrations/mongodb/1764000000000-view';
-import type { StoreKind } from './store';
+import type { StoreKind } from './store.kind';
 import { ViewFeedStore, ViewStore } from './view/view.store';
 import { MongoViewStore } from './view/view.store.mongo';
 import { MongoViewFeedStore } from './view/view.store.mongo.feed';

@@ -13,7 +13,7 @@ import { DataSource, type DataSourceOptions } from 'typeorm';
 import type { StoreConfig } from './config';
 import { View1764000000000 } from './migrations/1764000000000-view';
 import { Partitions1764100000000 } from './migrations/1764100000000-partitions';
-import type { StoreKind } from './store';
+import type { StoreKind } from './store.kind';
 import { ViewFeedStore, ViewStore } from './view/view.store';
 import { PostgresViewStore } from './view/view.store.postgres';
 import { PostgresViewFeedStore } from './view/view.store.postgres.feed';

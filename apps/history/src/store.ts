@@ -1,24 +1,7 @@
-import type { DynamicModule } from '@nestjs/common';
 import type { StoreConfig } from './config';
+import type { StoreKind } from './store.kind';
 import { mongoStore } from './store.mongo';
 import { postgresStore } from './store.postgres';
-import type { ViewFeedStore, ViewStore } from './view/view.store';
-
-/** A place where the view can be kept. */
-export interface StoreKind {
-  /** Exports `ViewStore` and `ViewFeedStore`, and takes part in readiness. */
-  module(config: StoreConfig): DynamicModule;
-  /** Both halves without an application, for commands and specs. */
-  open(config: StoreConfig): Promise<OpenStores>;
-  /** Brings it up to date. Any number may do so at once. */
-  migrate(config: StoreConfig): Promise<string[]>;
-}
-
-export interface OpenStores {
-  feed: ViewFeedStore;
-  view: ViewStore;
-  close(): Promise<void>;
-}
 
 /** The one place that chooses the store. */
 export function storeOf(config: StoreConfig): StoreKind {

@@ -1,10 +1,7 @@
 import type { EnvelopeKind } from '@parley/contracts';
 import { readability, versionOf } from '@parley/contracts';
-import type { BrokerOptions } from './broker';
 import { hasShape } from './envelope.shape';
-
-/** What is wrong with an envelope; `malformed` is no JSON, or nothing of that kind. */
-export type Refusal = 'outdated' | 'tooNew' | 'malformed';
+import type { BrokerOptions, Refusal } from './options';
 
 const SAY_AGAIN_MS = 60_000;
 const TROUBLE_MS = 30_000;

@@ -1,4 +1,4 @@
-export type { Logger, TraceCarrier, BrokerOptions } from './broker';
+export type { Logger, TraceCarrier, BrokerOptions } from './options';
 export { Broker, assertQueue } from './broker';
 export { ControlInbox } from './control';
 export { Membership } from './membership';

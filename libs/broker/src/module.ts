@@ -6,7 +6,7 @@ import type { RpcExceptionFilter } from '@nestjs/common';
 import type { NestMicroservice } from '@nestjs/microservices';
 import type { Observable } from 'rxjs';
 import { throwError } from 'rxjs';
-import type { BrokerOptions } from './broker';
+import type { BrokerOptions } from './options';
 import { Broker } from './broker';
 import { ControlInbox } from './control';
 import { Membership } from './membership';

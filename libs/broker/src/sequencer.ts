@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PartitionRows, QueryReply } from '@parley/contracts';
-import type { Logger } from './broker';
+import type { Logger } from './options';
 import { PageSize } from './page-size';
 
 type Replay = (partition: number, after: number, limit: number) => Promise<QueryReply<'messaging.replay'>>;

@@ -4,7 +4,7 @@ import { exchanges } from '@parley/contracts';
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import type { Broker } from './broker';
 import { assertQueue, closeTogether } from './broker';
-import type { Refusal } from './envelope';
+import type { Refusal } from './options';
 
 /** A queue of events bound to an exchange; each message goes to the @EventPattern of the exchange's name. */
 export interface Subscription {

@@ -13,7 +13,7 @@ import {
   type QueueSpec,
 } from '@parley/contracts';
 import { z } from 'zod';
-import type { AsyncParts } from './asyncapi';
+import type { AsyncParts } from './asyncapi.parts';
 import type { JsonSchema, Schemas } from './schemas';
 
 type ExchangeName = keyof typeof exchanges;

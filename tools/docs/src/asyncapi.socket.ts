@@ -9,7 +9,7 @@ import {
   type ErrorCode,
   type ServerEvent,
 } from '@parley/contracts';
-import type { AsyncParts } from './asyncapi';
+import type { AsyncParts } from './asyncapi.parts';
 import type { JsonSchema, Schemas } from './schemas';
 
 const CHANNEL = 'socket';

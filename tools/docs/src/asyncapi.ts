@@ -2,13 +2,6 @@ import { brokerParts } from './asyncapi.broker';
 import { socketParts } from './asyncapi.socket';
 import { Schemas, type JsonSchema } from './schemas';
 
-/** What each half of the document brings. */
-export interface AsyncParts {
-  channels: Record<string, JsonSchema>;
-  operations: Record<string, JsonSchema>;
-  schemas: Record<string, JsonSchema>;
-}
-
 /** The AsyncAPI 3 document: the socket, which clients may rely on, and the broker, which is the services' own. */
 export function asyncApiDocument(version: string): JsonSchema {
   const schemas = new Schemas();

@@ -1,6 +1,6 @@
 import { conditionsOf, instancesOf, startSystem, type System } from '@parley/tool-load';
 import { unlessInterrupted } from '@parley/tool-local';
-import type { Fault } from './fault/faults';
+import type { Fault } from './fault/fault';
 import { WORKSPACE } from './fault/former-build';
 import { impediment } from './fault/impediment';
 import { plantBug } from './fault/plant';

@@ -1,6 +1,7 @@
 import { parseScale, parseStore } from '@parley/tool-load';
 import { LocalError, type MessageStore, readOptions, type Scale } from '@parley/tool-local';
-import { balancedFaults, type Fault, faults, slugOf, upgradeFaults } from './fault/faults';
+import type { Fault } from './fault/fault';
+import { balancedFaults, faults, slugOf, upgradeFaults } from './fault/faults';
 import { type Plant, plantedFault, plants } from './fault/plant';
 import { PACE_MS } from './load/load';
 

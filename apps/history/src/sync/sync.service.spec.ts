@@ -4,7 +4,7 @@ import { PARTITIONS, unavailable } from '@parley/contracts';
 import { MemberDirectory } from '../access/member.directory';
 import { EpochSource } from '../feed/epoch.source';
 import { LogWriter } from '../testing/log';
-import type { OpenStores } from '../store';
+import type { OpenStores } from '../store.kind';
 import { describeStores, openTestStore } from '../testing/store';
 import { soundRows } from '../view/view.store.contract';
 import { SyncService } from './sync.service';

@@ -1,7 +1,8 @@
 import { loadConfig } from '@parley/service';
 import { describeMongo, freshDatabase, itOnMongo, testMongo } from '@parley/testing';
 import { storeSchema } from '../config';
-import { type OpenStores, storeOf } from '../store';
+import { storeOf } from '../store';
+import type { OpenStores } from '../store.kind';
 
 /** The variables that name a store. */
 export type StoreEnvironment = Record<string, string>;

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { PARTITIONS } from '@parley/contracts';
 import { describeMongo, itOnMongo, testMongo } from '@parley/testing';
 import { type Connection, createConnection } from 'mongoose';
-import type { OpenStores } from '../store';
+import type { OpenStores } from '../store.kind';
 import { LogWriter } from '../testing/log';
 import { openTestStore } from '../testing/store';
 import { type Collections, collectionsOf, keyOf, scopeOf } from './mongo.documents';

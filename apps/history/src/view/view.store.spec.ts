@@ -1,5 +1,5 @@
 import { describeStores, openTestStore } from '../testing/store';
-import type { OpenStores } from '../store';
+import type { OpenStores } from '../store.kind';
 import { describeViewStore } from './view.store.contract';
 import { describeViewProperties } from './view.store.properties';
 

@@ -4,7 +4,7 @@ import { databaseTimeouts } from '../database';
 import { isBackingServiceAway } from '../errors';
 import { getLogger } from '../logging';
 import { tlsFailure } from '../tls/failure';
-import type { MongoMigration } from './migrations';
+import type { MongoMigration } from './migration';
 import { endWritesWithTheirConnection } from './writes';
 
 const log = getLogger('MongoDB');

@@ -2,19 +2,10 @@ import { randomUUID } from 'node:crypto';
 import type { Connection, mongo } from 'mongoose';
 import { getLogger } from '../logging';
 import { mongoOptions, openMongo, type MongoSettings } from './connection';
+import type { MongoMigration } from './migration';
 import { MongoSchema } from './schema';
 
 const log = getLogger('MongoDB');
-
-export interface MongoMigration {
-  /** Its record, for ever; e.g. `1764000000000-log`. They run in the order of the list. */
-  name: string;
-  /**
-   * MongoDB has no transaction around this: it may be cut off anywhere and is then run again from its start, so every
-   * step must do no harm when it was done before. `MongoSchema`'s are such.
-   */
-  up(schema: MongoSchema): Promise<void>;
-}
 
 interface Entry {
   _id: string;

@@ -2,15 +2,13 @@ import { LocalError } from '@parley/tool-local';
 import { APPS, inspectApps, READY_WITHIN_MS, SERVERS } from '../apps';
 import { run } from '../command';
 import type { Act, Deployment } from '../deployment';
-import { kubernetesActs } from './acts';
+import { INSTANCES, kubernetesActs } from './acts';
 import { closedArrows } from './arrows';
 
 const NAMESPACE = 'parley';
 const LOCAL = 'k8s/overlays/local';
 const START_WITHIN_S = 900;
 const SHOWN_LINES = 20;
-/** Of each app, so that one may go while nobody notices. */
-export const INSTANCES = 2;
 
 export interface KubernetesOptions {
   overlay: string;

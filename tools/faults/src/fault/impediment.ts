@@ -1,5 +1,5 @@
 import type { MongoServer, Server, ServerName } from '@parley/tool-local';
-import type { Fault } from './faults';
+import type { Fault } from './fault';
 import { MEMBERS } from './replica-set';
 
 /** What of a system's servers says whether they can be struck. */

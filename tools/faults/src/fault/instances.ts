@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { System } from '@parley/tool-load';
 import type { AppInstance } from '@parley/tool-local';
 import { readShares, unevenness } from '../system/shares';
-import type { Fault, Hands } from './faults';
+import type { Fault, Hands } from './fault';
 
 /** Everything is shared evenly so soon after an instance came or went; 5.6 s were measured on two cores. */
 const EVEN_MS_MAX = 15_000;

@@ -3,7 +3,7 @@ import type { System } from '@parley/tool-load';
 import { exchanges } from '@parley/contracts';
 import { brokerOf, databaseOf } from '@parley/tool-local';
 import type { Observations, ViolationKind } from '../checker/observations';
-import type { Demands, Fault } from './faults';
+import type { Demands, Fault } from './fault';
 
 /** Bugs that the checker must find, made by hand in a running system or in its record: see `--plant`. */
 export const plants = ['drop', 'double', 'swap', 'sideways', 'refuse', 'seize', 'misreport'] as const;

@@ -1,6 +1,6 @@
 import type { System } from '@parley/tool-load';
 import type { Member } from '@parley/tool-local';
-import type { Fault } from './faults';
+import type { Fault } from './fault';
 import { outage, standstill } from './outage';
 
 /** With one member lost, two are a majority still. */

@@ -11,7 +11,7 @@ import type { Outcome } from '../report/report';
 import { readFresh } from '../system/fresh.reader';
 import { readWholeLog } from '../system/log.reader';
 import { readShares, unevenness } from '../system/shares';
-import type { Fault, Hands } from './faults';
+import type { Fault, Hands } from './fault';
 import { PresenceWatcher } from './presence-watcher';
 
 const RECOVERY_MS = 60_000;
