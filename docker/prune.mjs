@@ -18,7 +18,12 @@ import { fileURLToPath } from 'node:url';
 const workspace = fileURLToPath(new URL('..', import.meta.url));
 const require = createRequire(import.meta.url);
 /** Loaded by the libraries for an app with this setting, and by name by others: TypeORM loads pg. */
-const DRIVERS = { pg: 'DATABASE_URL', typeorm: 'DATABASE_URL', mongoose: 'MONGODB_URL' };
+const DRIVERS = {
+  pg: 'DATABASE_URL',
+  typeorm: 'DATABASE_URL',
+  '@nestjs/typeorm': 'DATABASE_URL',
+  mongoose: 'MONGODB_URL',
+};
 
 const [folder, out, only] = process.argv.slice(2);
 if (!folder || !out) {

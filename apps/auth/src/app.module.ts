@@ -5,20 +5,18 @@ import {
   type OnApplicationShutdown,
   type OnModuleInit,
 } from '@nestjs/common';
-import { InjectDataSource, TypeOrmModule } from '@nestjs/typeorm';
+import { TypeOrmModule } from '@nestjs/typeorm';
 import { Broker, BrokerModule } from '@parley/broker';
 import { unavailable } from '@parley/contracts';
 import {
   brokerSettings,
   closeRedis,
   createRedis,
-  databaseCheck,
+  DatabaseModule,
   HealthRegistry,
   TokenVerifier,
-  typeormOptions,
 } from '@parley/service';
 import { Redis } from 'ioredis';
-import type { DataSource } from 'typeorm';
 import { AccountController } from './account/account.controller';
 import { AccountService } from './account/account.service';
 import { PasswordHasher } from './account/password.hasher';
@@ -43,7 +41,6 @@ import { UserService } from './user/user.service';
 export class AppModule implements OnModuleInit, OnApplicationShutdown {
   constructor(
     @Inject(HealthRegistry) private readonly health: HealthRegistry,
-    @InjectDataSource() private readonly dataSource: DataSource,
     @Inject(Redis) private readonly redis: Redis,
     @Inject(Broker) private readonly broker: Broker,
   ) {}
@@ -52,7 +49,7 @@ export class AppModule implements OnModuleInit, OnApplicationShutdown {
     return {
       module: AppModule,
       imports: [
-        TypeOrmModule.forRoot(typeormOptions(databaseSettings(config))),
+        DatabaseModule.forRoot(databaseSettings(config)),
         TypeOrmModule.forFeature([UserRow, CredentialRow, SessionRow]),
         BrokerModule.forRoot({
           ...brokerSettings(config),
@@ -104,7 +101,6 @@ export class AppModule implements OnModuleInit, OnApplicationShutdown {
   }
 
   onModuleInit(): void {
-    this.health.register('database', databaseCheck(this.dataSource));
     // Without the broker, events wait in the outbox; without Redis, each instance throttles for itself.
     this.health.register(
       'broker',

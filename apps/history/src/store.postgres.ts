@@ -1,10 +1,9 @@
-import { Inject, Module, type OnModuleInit } from '@nestjs/common';
-import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
+import { Module } from '@nestjs/common';
+import { getDataSourceToken } from '@nestjs/typeorm';
 import {
   clientTls,
-  databaseCheck,
+  DatabaseModule,
   type DatabaseSettings,
-  HealthRegistry,
   pgPool,
   runMigrations,
   typeormOptions,
@@ -22,16 +21,7 @@ import { PostgresViewFeedStore } from './view/view.store.postgres.feed';
 const feedConnections = { name: 'feed', poolMax: 2 };
 
 @Module({})
-class PostgresStoreModule implements OnModuleInit {
-  constructor(
-    @Inject(HealthRegistry) private readonly health: HealthRegistry,
-    @Inject(getDataSourceToken()) private readonly dataSource: DataSource,
-  ) {}
-
-  onModuleInit(): void {
-    this.health.register('database', databaseCheck(this.dataSource));
-  }
-}
+class PostgresStoreModule {}
 
 export const postgresStore: StoreKind = {
   module(config) {
@@ -39,10 +29,7 @@ export const postgresStore: StoreKind = {
     const { name, poolMax } = feedConnections;
     return {
       module: PostgresStoreModule,
-      imports: [
-        TypeOrmModule.forRoot(typeormOptions(settings)),
-        TypeOrmModule.forRoot({ ...typeormOptions({ ...settings, poolMax }), name }),
-      ],
+      imports: [DatabaseModule.forRoot(settings), DatabaseModule.forRoot({ ...settings, poolMax }, name)],
       providers: [
         { provide: ViewStore, inject: [getDataSourceToken()], useFactory: openView },
         { provide: ViewFeedStore, inject: [getDataSourceToken(name)], useFactory: openFeed },

@@ -5,16 +5,9 @@ import {
   type OnApplicationShutdown,
   type OnModuleInit,
 } from '@nestjs/common';
-import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
+import { getDataSourceToken } from '@nestjs/typeorm';
 import { Broker, BrokerModule, Publisher, Requester } from '@parley/broker';
-import {
-  brokerSettings,
-  databaseCheck,
-  getLogger,
-  HealthRegistry,
-  pgPool,
-  typeormOptions,
-} from '@parley/service';
+import { brokerSettings, DatabaseModule, getLogger, HealthRegistry, pgPool } from '@parley/service';
 import type { DataSource } from 'typeorm';
 import { AccountReader } from './account/account.reader';
 import { JoinReader } from './account/join.reader';
@@ -46,7 +39,6 @@ const leaseConnections = { name: 'leases', poolMax: 1 };
 export class AppModule implements OnModuleInit, OnApplicationShutdown {
   constructor(
     @Inject(HealthRegistry) private readonly health: HealthRegistry,
-    @Inject(getDataSourceToken()) private readonly dataSource: DataSource,
     @Inject(Broker) private readonly broker: Broker,
     @Inject(MarkWriter) private readonly marks: MarkWriter,
     @Inject(MembershipEnder) private readonly memberships: MembershipEnder,
@@ -56,11 +48,11 @@ export class AppModule implements OnModuleInit, OnApplicationShutdown {
     const settings = databaseSettings(config);
     const store = logStore(config, logConnections.name);
     const connection = (own: { name: string; poolMax: number }) =>
-      TypeOrmModule.forRoot({ ...typeormOptions({ ...settings, poolMax: own.poolMax }), name: own.name });
+      DatabaseModule.forRoot({ ...settings, poolMax: own.poolMax }, own.name);
     return {
       module: AppModule,
       imports: [
-        TypeOrmModule.forRoot(typeormOptions(settings)),
+        DatabaseModule.forRoot(settings),
         connection(logConnections),
         connection(leaseConnections),
         ...store.imports,
@@ -140,7 +132,6 @@ export class AppModule implements OnModuleInit, OnApplicationShutdown {
   }
 
   onModuleInit(): void {
-    this.health.register('database', databaseCheck(this.dataSource));
     this.health.register('broker', () => {
       return this.broker.connected ? Promise.resolve() : Promise.reject(new Error('not connected'));
     });

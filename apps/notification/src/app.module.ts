@@ -1,15 +1,8 @@
 import { type DynamicModule, Inject, Module, type OnModuleInit } from '@nestjs/common';
-import { TypeOrmModule, getDataSourceToken } from '@nestjs/typeorm';
+import { getDataSourceToken } from '@nestjs/typeorm';
 import { Broker, BrokerModule } from '@parley/broker';
 import { queues } from '@parley/contracts';
-import {
-  brokerSettings,
-  databaseCheck,
-  HealthRegistry,
-  parkedGauge,
-  pgPool,
-  typeormOptions,
-} from '@parley/service';
+import { brokerSettings, DatabaseModule, HealthRegistry, parkedGauge, pgPool } from '@parley/service';
 import type { DataSource } from 'typeorm';
 import type { Config } from './config';
 import { databaseSettings, feedConnections } from './database';
@@ -32,18 +25,16 @@ import { ProfileStore } from './profile/profile.store';
 export class AppModule implements OnModuleInit {
   constructor(
     @Inject(HealthRegistry) private readonly health: HealthRegistry,
-    @Inject(getDataSourceToken()) private readonly dataSource: DataSource,
     @Inject(Broker) private readonly broker: Broker,
   ) {}
 
   static register(config: Config): DynamicModule {
-    const options = typeormOptions(databaseSettings(config));
-    const feedOptions = typeormOptions({ ...databaseSettings(config), ...feedConnections });
+    const settings = databaseSettings(config);
     return {
       module: AppModule,
       imports: [
-        TypeOrmModule.forRoot(options),
-        TypeOrmModule.forRoot({ ...feedOptions, name: feedConnections.name }),
+        DatabaseModule.forRoot(settings),
+        DatabaseModule.forRoot({ ...settings, ...feedConnections }, feedConnections.name),
         BrokerModule.forRoot({
           ...brokerSettings(config),
           service: 'notification',
@@ -95,7 +86,6 @@ export class AppModule implements OnModuleInit {
   }
 
   onModuleInit(): void {
-    this.health.register('database', databaseCheck(this.dataSource));
     this.health.register('broker', () => {
       return this.broker.connected ? Promise.resolve() : Promise.reject(new Error('The broker is away.'));
     });

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
 import { DataSource } from 'typeorm';
-import { checkedSchema, dataSourceOptions, type DatabaseSettings } from './database';
+import { checkedSchema, dataSourceOptions, type DatabaseSettings, MissingMigrations } from './database';
 import { getLogger } from './logging';
 import { withoutSslMode } from './tls/address';
 import { tlsFailure } from './tls/failure';
@@ -85,6 +85,18 @@ async function migrate(settings: DatabaseSettings): Promise<string[]> {
   } finally {
     await dataSource.destroy();
   }
+}
+
+/**
+ * An app fails wherever it needs what a migration brings, and would be ready all the same. What a later release has brought does no harm.
+ * @throws MissingMigrations
+ */
+export async function requireMigrations(dataSource: DataSource): Promise<void> {
+  const known = new Set(await recorded(dataSource));
+  const missing = dataSource.migrations
+    .map(({ name, constructor }) => name ?? constructor.name)
+    .filter((name) => !known.has(name));
+  if (missing.length > 0) throw new MissingMigrations(missing);
 }
 
 /** Whether all that was pending is done, and not only what came before a table that is in use. */

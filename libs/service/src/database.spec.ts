@@ -1,19 +1,19 @@
 import 'reflect-metadata';
 import { Controller, Get, Module } from '@nestjs/common';
-import { InjectDataSource, TypeOrmModule } from '@nestjs/typeorm';
+import { InjectDataSource } from '@nestjs/typeorm';
 import { freshDatabase, interruptible, type Interruptible, until } from '@parley/testing';
 import { Client } from 'pg';
 import { DataSource, type MigrationInterface, type QueryRunner } from 'typeorm';
 import {
   Public,
   baseConfig,
-  databaseCheck,
+  DatabaseModule,
   loadConfig,
   pgPool,
   readAgain,
   runMigrations,
   runService,
-  typeormOptions,
+  type DatabaseSettings,
   type RunningService,
 } from '.';
 
@@ -71,6 +71,17 @@ class ThingController {
   }
 }
 
+function serve(database: DatabaseSettings) {
+  @Module({ imports: [DatabaseModule.forRoot(database)], controllers: [ThingController] })
+  class ThingModule {}
+  return runService({
+    name: 'things',
+    module: ThingModule,
+    config: loadConfig(baseConfig, { PORT: '0', LOG_LEVEL: 'error' }),
+    ownsProcess: false,
+  });
+}
+
 test('migrations of many instances at once run once', async () => {
   const url = await freshDatabase();
   const runs = await Promise.all([1, 2, 3].map(() => runMigrations(settings(url))));
@@ -83,6 +94,23 @@ test('migrations of many instances at once run once', async () => {
   await client.end();
 });
 
+test('a service does not start on a schema that lacks migrations, and says which', async () => {
+  const present = settings(await freshDatabase());
+  const former = { ...present, migrations: migrations.slice(0, 1) };
+  const said = 'lacks the migrations IndexThings1700000000001. Run: node dist/migrate.js';
+  await expect(serve(present)).rejects.toThrow('lacks the migrations CreateThings1700000000000, IndexThings');
+  await runMigrations(former);
+  await expect(serve(present)).rejects.toThrow(said);
+});
+
+test('a service starts on a schema that a later release has migrated', async () => {
+  const present = settings(await freshDatabase());
+  await runMigrations(present);
+  const service = await serve({ ...present, migrations: migrations.slice(0, 1) });
+  expect((await fetch(`${service.url}/plain`)).status).toBe(200);
+  await service.close();
+});
+
 describe('a service whose database fails', () => {
   let line: Interruptible;
   let service: RunningService;
@@ -91,18 +119,7 @@ describe('a service whose database fails', () => {
     const url = await freshDatabase();
     await runMigrations(settings(url));
     line = await interruptible(url);
-    @Module({
-      imports: [TypeOrmModule.forRoot(typeormOptions(settings(line.url)))],
-      controllers: [ThingController],
-    })
-    class ThingModule {}
-    service = await runService({
-      name: 'things',
-      module: ThingModule,
-      config: loadConfig(baseConfig, { PORT: '0', LOG_LEVEL: 'error' }),
-      ownsProcess: false,
-    });
-    service.health.register('database', databaseCheck(service.app.get(DataSource)));
+    service = await serve(settings(line.url));
   });
   afterAll(async () => {
     await line.restore();

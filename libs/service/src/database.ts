@@ -46,8 +46,15 @@ export interface DatabaseSettings {
   extra?: Record<string, unknown>;
 }
 
+/** What a service needs of its schema is not there yet, and waiting would not bring it. */
+export class MissingMigrations extends Error {
+  constructor(names: readonly string[]) {
+    super(`The database lacks the migrations ${names.join(', ')}. Run: node dist/migrate.js`);
+  }
+}
+
 /**
- * Options for `TypeOrmModule.forRoot`. Bounded in every direction: a dead, frozen or overloaded database fails a request
+ * Options for a pool of connections. Bounded in every direction: a dead, frozen or overloaded database fails a request
  * within 2 s and never ends the process. At start the module waits for the database, however long that takes.
  */
 export function typeormOptions(settings: DatabaseSettings): TypeOrmModuleOptions {
@@ -56,6 +63,7 @@ export function typeormOptions(settings: DatabaseSettings): TypeOrmModuleOptions
     retryAttempts: Number.MAX_SAFE_INTEGER,
     retryDelay: 1000,
     toRetry: (error: unknown) => {
+      if (error instanceof MissingMigrations) return false;
       log.warn({ err: error, why: tlsFailure(error) }, 'The database cannot be reached.');
       return true;
     },

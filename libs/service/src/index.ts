@@ -5,7 +5,6 @@ export * from './config';
 export * from './context';
 export {
   connectAll,
-  databaseCheck,
   type DatabaseSettings,
   databaseTimeouts,
   isCancelled,
@@ -13,6 +12,7 @@ export {
   readAgain,
   typeormOptions,
 } from './database';
+export { DatabaseModule } from './database.module';
 export { runMigrations } from './database-migrations';
 export * from './errors';
 export { dropFormerEpoch, type FedTables, ROWS_PER_STEP } from './former-epoch';

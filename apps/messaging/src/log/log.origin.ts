@@ -1,8 +1,5 @@
-import { sqlStateOfRefusal } from '@parley/service';
 import type { mongo } from 'mongoose';
-import type { Pool, QueryResultRow } from 'pg';
-
-const UNDEFINED_TABLE = '42P01';
+import type { Pool } from 'pg';
 
 /**
  * Which deployment a log in MongoDB belongs to. A log and its projection are two databases, which can be restored apart:
@@ -34,8 +31,8 @@ export async function claimLog(pool: Pool, database: mongo.Db): Promise<void> {
 /** @throws Error when the log is not of this epoch, or when this deployment's log is in PostgreSQL. */
 export async function checkLog(pool: Pool, database: mongo.Db): Promise<void> {
   await refuseOtherLog(pool);
-  const [deployment] = await ask<{ epoch: string }>(pool, 'select epoch from deployment');
-  const epoch = deployment?.epoch;
+  const { rows } = await pool.query<{ epoch: string }>('select epoch from deployment');
+  const epoch = rows[0]?.epoch;
   const origin = await origins(database).findOne({ _id: 'log' });
   if (!origin) throw new Error('MongoDB holds no log of this deployment: run the migrations first.');
   if (origin.epoch !== epoch) {
@@ -47,7 +44,7 @@ export async function checkLog(pool: Pool, database: mongo.Db): Promise<void> {
 
 /** @throws Error when this deployment's log is in MongoDB. */
 export async function refuseProjectedLog(pool: Pool): Promise<void> {
-  if ((await ask(pool, 'select 1 from projections where position > 0 limit 1')).length > 0)
+  if ((await pool.query('select 1 from projections where position > 0 limit 1')).rows.length > 0)
     throw new Error('The log of this deployment is in MongoDB: set MESSAGE_STORE=mongodb.');
 }
 
@@ -65,17 +62,7 @@ export async function renewEpoch(pool: Pool, database: mongo.Db | undefined): Pr
 }
 
 async function refuseOtherLog(pool: Pool): Promise<void> {
-  if ((await ask(pool, 'select 1 from log limit 1')).length > 0) {
+  if ((await pool.query('select 1 from log limit 1')).rows.length > 0) {
     throw new Error('The log of this deployment is in PostgreSQL: set MESSAGE_STORE=postgresql.');
-  }
-}
-
-/** @throws Error that says what to do where no migration has run yet, as when everything is started at once */
-async function ask<Row extends QueryResultRow>(pool: Pool, sql: string): Promise<Row[]> {
-  try {
-    return (await pool.query<Row>(sql)).rows;
-  } catch (error) {
-    if (sqlStateOfRefusal(error) !== UNDEFINED_TABLE) throw error;
-    throw new Error('The database has no tables of messaging: run the migrations first.', { cause: error });
   }
 }

@@ -7,7 +7,6 @@ import {
   postgresConfig,
   type TestLog,
 } from '../testing/test-log';
-import { openPostgresLog } from '../store';
 import { describeLogStore } from './log.store.contract';
 
 const opened: TestLog[] = [];
@@ -20,13 +19,6 @@ async function use(opening: Promise<TestLog>) {
 }
 
 describeLogStore('PostgreSQL', 'whole', async () => use(openPostgresTestLog(await postgresConfig())));
-
-test('before its migrations the log is not opened, and says so', async () => {
-  const log = await openPostgresTestLog(await postgresConfig());
-  opened.push(log);
-  await log.source.query('drop table projections cascade');
-  await expect(openPostgresLog(log.source)).rejects.toThrow('run the migrations first');
-});
 
 describeMongo('the log in MongoDB', () => {
   describeLogStore('MongoDB', 'torn', async () => use(openMongoTestLog((await mongoConfig()).config)));
