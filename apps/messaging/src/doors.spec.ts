@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { limits, type ParleyError, type Problem } from '@parley/contracts';
+import { limits, type AccountPage, type ParleyError, type Problem } from '@parley/contracts';
 import { accessTokenFor, until } from '@parley/testing';
 import { Client } from 'pg';
 import { World } from './testing/world';
@@ -89,6 +89,62 @@ describe('the doors of messaging', () => {
       ).rejects.toMatchObject({ code: 'invalid_request' });
     }
     expect(await world.send(group, world.alice, 'm')).toEqual({ message, created: false });
+  });
+
+  it('names fewer conversations at once where their last messages are large, and then the others', async () => {
+    const reader = randomUUID();
+    const answered = async <T>(call: () => Promise<T>): Promise<T> => {
+      let answer: { is: T } | undefined;
+      // On a machine with much else to do no answer may come in time.
+      await until('there is an answer', async () => {
+        answer = await call().then(
+          (is) => ({ is }),
+          () => undefined,
+        );
+        return answer !== undefined;
+      });
+      return answer!.is;
+    };
+    const attachments = Array.from({ length: limits.messageAttachmentsMax }, (_, i) => ({
+      url: `https://example.org/${i}/${'a'.repeat(1900)}`,
+      name: '\u3042'.repeat(255),
+      mimeType: 'text/plain',
+      sizeBytes: 1,
+    }));
+    const ids: string[] = [];
+    for (let i = 0; i < 25; i++) {
+      const conversationId = await world.group([reader]);
+      ids.push(conversationId);
+      await answered(() =>
+        world.requester.command('message.send', {
+          conversationId,
+          actorId: world.alice,
+          clientMessageId: 'large',
+          body: '\u3042'.repeat(limits.messageBodyCharsMax),
+          format: 'plain',
+          mentions: [],
+          attachments,
+        }),
+      );
+    }
+    const seen: string[] = [];
+    let pages = 0;
+    for (let cursor: string | null = null, isMore = true; isMore; pages++) {
+      const question = { userId: reader, cursor, limit: 500 };
+      const page: AccountPage = await answered(() => world.requester.query('messaging.account', question));
+      expect(JSON.stringify(page).length).toBeLessThan(1_100_000);
+      seen.push(...page.changes.map(({ conversationId }) => conversationId));
+      cursor = page.cursor;
+      isMore = page.more;
+    }
+    expect(pages).toBeGreaterThan(1);
+    expect(seen.sort()).toEqual([...ids].sort());
+
+    const joined = await answered(() => world.requester.query('messaging.join', { userId: reader }));
+    expect(JSON.stringify(joined.conversations).length).toBeLessThan(1_100_000);
+    expect(joined.conversations.length).toBeLessThan(ids.length);
+    expect(joined.nextCursor).not.toBeNull();
+    expect(joined.memberOf.sort()).toEqual([...ids].sort());
   });
 
   it('answers repeats, and nothing else, to somebody who is in as many conversations as anybody may be', async () => {

@@ -5,6 +5,7 @@ import type { Channel, ChannelModel, ConfirmChannel, Options } from 'amqplib';
 import { connect } from 'amqplib';
 import { EnvelopeReader } from './envelope';
 import type { BrokerOptions, Logger } from './options';
+import { isMessage } from './size';
 
 /** Declares queues and consumers on a connection; run again on every reconnection. */
 export type Setup = (connection: ChannelModel) => Promise<void>;
@@ -74,9 +75,17 @@ export class Broker extends EventEmitter {
     await new Promise<void>((resolve) => this.once('connected', resolve));
   }
 
-  /** Publishes without waiting. False when the message was dropped: the broker is away, or takes nothing for too long. */
+  /**
+   * Publishes without waiting. False when the message was dropped: the broker is away, takes nothing for too long, or would end the
+   * connection at a message of this size.
+   */
   publish(exchange: string, key: string, body: string, options: Options.Publish = {}): boolean {
     if (!this.publisher || this.congestedBytes > CONGESTED_BYTES_MAX) return false;
+    if (!isMessage(body)) {
+      const details = { exchange, key, characters: body.length };
+      this.options.logger.error(details, 'broker: a message is too large, and was dropped');
+      return false;
+    }
     try {
       const isFlowing = this.publisher.publish(exchange, key, Buffer.from(body), options);
       if (!isFlowing) this.congestedBytes += body.length;

@@ -22,3 +22,4 @@ export type { TracesOfRows } from './traces';
 export { RowTraces } from './traces';
 export type { SyncParts } from './sync';
 export { composeSync } from './sync';
+export { charactersOf, countWithin, inEnvelopes, PAGE_CHARACTERS_MAX } from './size';

@@ -1,8 +1,10 @@
-import { envelopes } from '@parley/contracts';
+import { envelopes, ParleyError } from '@parley/contracts';
 import type { Broker } from './broker';
+import { inEnvelopes, isMessage } from './size';
 import type { ReplyEntry } from './wire';
+import { replyStatus } from './wire';
 
-/** Collects what one tick answers to one asker into one envelope. */
+/** Collects what one tick answers to one asker into one envelope, or into several where it is too much for one. */
 export class ReplySender {
   private readonly byAsker = new Map<string, ReplyEntry[]>();
   private scheduled = false;
@@ -21,8 +23,21 @@ export class ReplySender {
   flush(): void {
     this.scheduled = false;
     for (const [replyTo, replies] of this.byAsker) {
-      this.broker.publish('', replyTo, JSON.stringify({ v: envelopes.replies.written, replies }));
+      const texts = replies.map((reply) => this.textOf(reply));
+      for (const part of inEnvelopes(texts, ({ length }) => length)) {
+        const body = `{"v":${envelopes.replies.written},"replies":[${part.join(',')}]}`;
+        this.broker.publish('', replyTo, body);
+      }
     }
     this.byAsker.clear();
+  }
+
+  /** An answer that nothing can carry is an error of ours, and told as one: its asker would wait in vain. */
+  private textOf(reply: ReplyEntry): string {
+    const text = JSON.stringify(reply);
+    if (isMessage(text)) return text;
+    this.broker.options.logger.error({ characters: text.length }, 'broker: an answer is too large');
+    const error = new ParleyError('internal', 'The answer is too large.').toBody();
+    return JSON.stringify([reply[0], replyStatus.error, error]);
   }
 }

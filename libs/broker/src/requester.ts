@@ -21,6 +21,7 @@ import type { Broker } from './broker';
 import { assertQueue, closeTogether } from './broker';
 import type { ControlInbox } from './control';
 import { OwnerDirectory } from './owners';
+import { inEnvelopes } from './size';
 import type { ReplyEnvelope, RequestEntry } from './wire';
 import { replyStatus } from './wire';
 
@@ -48,7 +49,7 @@ const QUERIES_PER_ENVELOPE = 32;
  * Asks other services over the broker. A command goes to the owner of its conversation's partition, in the order of
  * asking; while a partition has no open owner its commands are held, in order, for at most 1.7 s, and what a former
  * owner left unanswered is sent again to the new one (commands name the wanted state, so a repeat does no harm). What one
- * tick asks of one queue travels in one envelope. Nothing waits longer than its timeout.
+ * tick asks of one queue travels in one envelope, as far as that can carry it. Nothing waits longer than its timeout.
  */
 export class Requester {
   private nextId = 1;
@@ -162,8 +163,11 @@ export class Requester {
     for (const [queue, entries] of this.outbox) {
       const size = queue.endsWith('.queries') ? QUERIES_PER_ENVELOPE : entries.length;
       for (let i = 0; i < entries.length; i += size) {
-        const body = JSON.stringify({ v: envelopes.requests.written, requests: entries.slice(i, i + size) });
-        this.broker.publish('', queue, body, { replyTo, mandatory: true });
+        const texts = entries.slice(i, i + size).map((entry) => JSON.stringify(entry));
+        for (const part of inEnvelopes(texts, ({ length }) => length)) {
+          const body = `{"v":${envelopes.requests.written},"requests":[${part.join(',')}]}`;
+          this.broker.publish('', queue, body, { replyTo, mandatory: true });
+        }
       }
     }
     this.outbox.clear();

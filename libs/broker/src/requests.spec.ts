@@ -308,6 +308,70 @@ describe('commands and queries', () => {
     });
   });
 
+  it('and their answers cost nobody the connection, however much one tick brings of them', async () => {
+    const many = 40;
+    let seen = 0;
+    const events = new EventEmitter();
+    const areAllThere = once(events, 'all');
+    const owner = await start(
+      'messaging',
+      { commands: true },
+      {
+        'message.send': async ({ body }: { body: string }) => {
+          if (++seen === many) events.emit('all');
+          await areAllThere;
+          return { message: { body }, created: true };
+        },
+        'read.mark': ({ number }: { number: number }) => ({ readNumber: number }),
+      },
+    );
+    const asker = await start('realtime');
+    const losses: string[] = [];
+    for (const { broker } of [owner, asker])
+      broker.on('disconnected', () => losses.push(broker.options.service));
+    const isHeard = new Promise<void>((resolve) => asker.control.on('owner', () => resolve()));
+    owner.own({ [partition]: 1 });
+    await isHeard;
+    const message = { conversationId, actorId: alice, body: 'x'.repeat(450_000), format: 'plain' as const };
+    const asked = Array.from({ length: many }, (_, i) =>
+      asker.requester.command('message.send', {
+        ...message,
+        clientMessageId: `${i}`,
+        mentions: [],
+        attachments: [],
+      }),
+    );
+    // A slow machine may carry them too late, but carries all of them.
+    const [outcomes] = await Promise.all([Promise.allSettled(asked), areAllThere]);
+    for (let isAnswered = false; !isAnswered;)
+      isAnswered = await asker.requester.command('read.mark', readMark(1)).then(
+        () => true,
+        () => false,
+      );
+    expect(losses).toEqual([]);
+    const reasons = outcomes.flatMap((outcome) =>
+      outcome.status === 'rejected' ? [(outcome.reason as ParleyError).message] : [],
+    );
+    expect(reasons.filter((reason) => !reason.startsWith('No answer in time'))).toEqual([]);
+  });
+
+  it('fail alone where nothing can carry their answer', async () => {
+    let characters = 20_000_000;
+    const peer = await start(
+      'presence',
+      { queries: true },
+      { 'presence.get': () => ({ items: [], more: 'x'.repeat(characters) }) },
+    );
+    const asker = await start('realtime');
+    let isLost = false;
+    peer.broker.on('disconnected', () => (isLost = true));
+    const ask = () => asker.requester.query('presence.get', { userIds: [alice] });
+    await expect(ask()).rejects.toMatchObject({ code: 'internal', message: 'The answer is too large.' });
+    characters = 1;
+    expect(await ask()).toMatchObject({ items: [] });
+    expect(isLost).toBe(false);
+  });
+
   it('are refused at once while the broker is away', async () => {
     const asker = new Peer(url, 'realtime');
     await expect(asker.requester.command('read.mark', readMark(1))).rejects.toMatchObject({

@@ -114,7 +114,53 @@ describeStores('sync', ({ fresh }) => {
     ]);
   });
 
+  /** Large messages, a few at a time: on a machine with much else to do a store does not take all in time. */
+  async function talkAtLength(messages: number): Promise<string> {
+    const id = talk(0);
+    for (let i = 1; i <= messages; i += 1) {
+      log.send(id, bob, '\u3042'.repeat(8000));
+      if (i % 8 === 0 || i === messages) await apply();
+    }
+    return id;
+  }
+
+  it('brings fewer entries at once where they are large, and all of them at last', async () => {
+    const ids = [await talkAtLength(40), await talkAtLength(40), await talkAtLength(1)];
+
+    const stands = new Map(ids.map((id) => [id, 1]));
+    let messages = 0;
+    let pages = 0;
+    for (let isMore = true; isMore; pages += 1) {
+      const { conversations } = await sync(Object.fromEntries(stands), { limit: 500 });
+      expect(JSON.stringify(conversations).length).toBeLessThan(1_100_000);
+      for (const delta of conversations) {
+        expect(delta.reset).toBe(false);
+        messages += delta.messages.length;
+        stands.set(delta.id, delta.version);
+      }
+      isMore = conversations.some(({ more }) => more);
+    }
+    expect(messages).toBe(81);
+    expect(pages).toBe(2);
+  });
+
   describe('a reset', () => {
+    it('brings fewer messages where they are large, the newest, and to some conversations later', async () => {
+      const ids = [await talkAtLength(70), await talkAtLength(3), await talkAtLength(1)];
+
+      const { conversations } = await sync(Object.fromEntries(ids.map((id) => [id, 0])), {
+        epoch: null,
+        limit: 210,
+      });
+
+      expect(JSON.stringify(conversations).length).toBeLessThan(1_100_000);
+      const [first, second, third] = conversations;
+      expect(first).toMatchObject({ version: 71, more: false, reset: true });
+      expect(numbers(first)).toEqual(Array.from({ length: 60 }, (_, i) => i + 11));
+      expect(numbers(second)).toEqual([3]);
+      expect(third).toMatchObject({ version: 0, more: true, reset: true, messages: [] });
+    });
+
     it('comes to who stands in another epoch, with the newest state', async () => {
       const id = talk(30);
       log.rename(id, 'The newest title');

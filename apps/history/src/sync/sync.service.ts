@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
+import { charactersOf, countWithin, PAGE_CHARACTERS_MAX } from '@parley/broker';
 import type { ConversationDelta, QueryData, QueryReply } from '@parley/contracts';
 import { MemberDirectory } from '../access/member.directory';
 import { EpochSource } from '../feed/epoch.source';
-import type { Standing } from '../view/view.store';
+import type { Entity, Standing } from '../view/view.store';
 import { ViewStore } from '../view/view.store';
 import type { Stand } from './sync.delta';
 import {
@@ -42,8 +43,8 @@ export class SyncService {
   /**
    * What changed in these conversations above each version, collapsed to the latest state of each entity.
    *
-   * `limit` bounds the entries of all conversations together, save that the entries of one version, and a reset's members,
-   * stay whole. Conversations that it leaves no room for answer `more` where they stand.
+   * `limit` bounds the entries of all conversations together, and PAGE_CHARACTERS_MAX what they hold, save that the entries of
+   * one version, and a reset's members, stay whole. Conversations that they leave no room for answer `more` where they stand.
    *
    * @throws ParleyError `unavailable` while the epoch is not known
    */
@@ -76,8 +77,8 @@ export class SyncService {
       else if (from.version === head) deltas.set(id, unchanged(id, head, head));
       else plan.changes.push({ standing, from });
     }
-    const used = await this.readChanges(plan.changes, limit, deltas);
-    await this.readResets(plan.resets, limit, limit - used, deltas);
+    const left = await this.readChanges(plan.changes, limit, deltas);
+    await this.readResets(plan.resets, limit, left, deltas);
     return { epoch, conversations: ids.flatMap((id) => deltas.get(id) ?? []), removed };
   }
 
@@ -86,34 +87,40 @@ export class SyncService {
     return standings.every((standing) => standing.epoch === epoch) ? epoch : this.epochs.confirm();
   }
 
-  /** Resolves with the number of entries. */
+  /** Resolves with what is left for resets. */
   private async readChanges(
     asks: Ask[],
     limit: number,
     deltas: Map<string, ConversationDelta>,
-  ): Promise<number> {
-    const found = await this.store.changes(
+  ): Promise<Room> {
+    const all = await this.store.changes(
       asks.map(({ standing, from }) => ({ conversationId: standing.conversationId, above: from.version })),
       limit,
     );
-    const used = found.reduce((sum, entities) => sum + entities.length, 0);
+    const used = all.reduce((sum, entities) => sum + entities.length, 0);
+    const { found, characters, isWhole } = fitting(all);
+    const isFull = used >= limit || !isWhole;
     // Of a full page the last conversation may have more, and those behind it were not reached.
-    const lastFound = used < limit ? Infinity : found.findLastIndex((entities) => entities.length > 0);
+    const lastFound = isFull ? found.findLastIndex((entities) => entities.length > 0) : Infinity;
     asks.forEach(({ standing, from }, i) => {
       const { conversationId, head } = standing;
       const delta =
         i > lastFound ? later(conversationId, from, head) : deltaOf(standing, found[i] ?? [], i < lastFound);
       deltas.set(conversationId, delta);
     });
-    return used;
+    return {
+      entries: isWhole ? limit - used : 0,
+      characters: isFull ? 0 : PAGE_CHARACTERS_MAX - characters,
+    };
   }
 
   private async readResets(
     asks: Ask[],
     limit: number,
-    left: number,
+    room: Room,
     deltas: Map<string, ConversationDelta>,
   ): Promise<void> {
+    let left = room.entries;
     const share = Math.max(resetMessagesMin, Math.floor(limit / Math.max(1, asks.length)));
     const reached: { standing: Standing; messages: number }[] = [];
     for (const { standing, from } of asks) {
@@ -127,14 +134,53 @@ export class SyncService {
     }
     const listing = reached.filter(({ standing }) => listedMembers(standing) > 0);
     const members = await this.store.members(listing.map(({ standing }) => standing.conversationId));
-    await Promise.all(
-      reached.map(async ({ standing, messages: limit }) => {
-        const { conversationId } = standing;
-        const messages = await this.store.messages({ conversationId, newest: true, limit });
-        deltas.set(conversationId, resetOf(standing, messages, members.get(conversationId) ?? []));
-      }),
+    const pages = await Promise.all(
+      reached.map(({ standing: { conversationId }, messages: limit }) =>
+        this.store.messages({ conversationId, newest: true, limit }),
+      ),
     );
+    let { characters } = room;
+    asks.slice(0, reached.length).forEach(({ standing, from }, i) => {
+      const { conversationId } = standing;
+      if (characters <= 0) {
+        deltas.set(conversationId, later(conversationId, from, standing.head));
+        return;
+      }
+      // Of large messages a reset brings fewer: the newest.
+      const newestFirst = (pages[i] ?? []).toReversed();
+      const messages = newestFirst.slice(0, countWithin(newestFirst, characters, charactersOf)).reverse();
+      for (const message of messages) characters -= charactersOf(message);
+      deltas.set(conversationId, resetOf(standing, messages, members.get(conversationId) ?? []));
+    });
   }
+}
+
+/** What a page has room for. */
+interface Room {
+  entries: number;
+  characters: number;
+}
+
+/** About what a member, or the shared part of a conversation, takes as JSON. */
+const ENTRY_CHARACTERS = 500;
+
+const charactersOfEntity = (entity: Entity) =>
+  entity.kind === 'message' ? charactersOf(entity.message) : ENTRY_CHARACTERS;
+
+/** As many of the first as a page may hold, never cut between two of one version. */
+function fitting(all: Entity[][]): { found: Entity[][]; characters: number; isWhole: boolean } {
+  const found: Entity[][] = all.map(() => []);
+  let characters = 0;
+  for (const [i, entities] of all.entries()) {
+    for (const [k, entity] of entities.entries()) {
+      characters += charactersOfEntity(entity);
+      const isNext = entity.version !== entities[k - 1]?.version;
+      if (isNext && characters > PAGE_CHARACTERS_MAX && found.some((kept) => kept.length > 0))
+        return { found, characters, isWhole: false };
+      found[i]?.push(entity);
+    }
+  }
+  return { found, characters, isWhole: true };
 }
 
 /** A channel's members are paged elsewhere; their plain joins and leaves never come by sync. */

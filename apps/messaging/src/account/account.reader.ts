@@ -1,3 +1,4 @@
+import { charactersOf, countWithin, PAGE_CHARACTERS_MAX } from '@parley/broker';
 import type { AccountChange, AccountPage, Message, MyConversation } from '@parley/contracts';
 import { id, limits, ParleyError, timestamp } from '@parley/contracts';
 import { readAgain } from '@parley/service';
@@ -77,17 +78,18 @@ export class AccountReader {
     // Where the sync after this one begins: as the first page saw things, so that nothing falls in between.
     const next = from?.next ?? read[0]!.xmin;
     const rows = read.filter((row) => row.id !== null);
-    const page = rows.slice(0, limit);
-    const more = rows.length > limit;
+    const asked = rows.slice(0, limit);
+    const joined = await this.complete(asked.filter(({ role }) => role !== null));
+    const joinedById = new Map(joined.map((conversation) => [conversation.id, conversation]));
+    const changes = asked.map(({ id }) => toChange(id, joinedById.get(id)));
+    const page = changes.slice(0, countWithin(changes, PAGE_CHARACTERS_MAX, charactersOfChange));
+    const more = rows.length > page.length;
     const last = page[page.length - 1];
     const cursorNow =
       more && last
-        ? encodeCursor({ since: from?.since ?? '0', next, after: last.id })
+        ? encodeCursor({ since: from?.since ?? '0', next, after: last.conversationId })
         : encodeCursor({ since: next });
-    const joined = new Map(
-      (await this.complete(page.filter(({ role }) => role !== null))).map((c) => [c.id, c]),
-    );
-    return { cursor: cursorNow, more, changes: page.map(({ id }) => toChange(id, joined.get(id))) };
+    return { cursor: cursorNow, more, changes: page };
   }
 
   /** A cursor for somebody who knows everything up to now. */
@@ -184,16 +186,32 @@ export class AccountReader {
   }
 }
 
-/** A page of rows that were read with one more than fit, to know whether there is another. */
+/** About what a conversation takes as JSON, without its last message. */
+const CONVERSATION_CHARACTERS = 500;
+
+function charactersOfConversation({ title, topic, lastMessage }: MyConversation): number {
+  const own = CONVERSATION_CHARACTERS + 2 * ((title?.length ?? 0) + (topic?.length ?? 0));
+  return own + (lastMessage ? charactersOf(lastMessage) : 0);
+}
+
+function charactersOfChange(change: AccountChange): number {
+  return change.state === 'left' ? CONVERSATION_CHARACTERS : charactersOfConversation(change.conversation);
+}
+
+/**
+ * A page of rows that were read with one more than fit, to know whether there is another. Where their last messages are large, it
+ * holds fewer.
+ */
 function toPage(
   rows: MyConversationRow[],
   limit: number,
   messages: ReadonlyMap<string, Message>,
 ): ConversationPage {
-  const items = rows.slice(0, limit).map((row) => toMyConversation(row, messages.get(row.id) ?? null));
+  const asked = rows.slice(0, limit).map((row) => toMyConversation(row, messages.get(row.id) ?? null));
+  const items = asked.slice(0, countWithin(asked, PAGE_CHARACTERS_MAX, charactersOfConversation));
   const last = items[items.length - 1];
   const nextCursor =
-    rows.length > limit && last
+    rows.length > items.length && last
       ? Buffer.from(`${last.lastActivityAt} ${last.id}`).toString('base64url')
       : null;
   return { items, nextCursor };

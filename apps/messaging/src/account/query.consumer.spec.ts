@@ -31,4 +31,24 @@ describe('QueryConsumer', () => {
     await log.catchUp([1]);
     expect(await replay(4, 500)).toEqual({ head: 5, positions: [5] });
   });
+
+  it('replays fewer rows at once where they are large, and one at least', async () => {
+    const log = new MemoryLog('whole');
+    const writer = new Writer(1);
+    const bodies = [400_000, 400_000, 400_000, 1_100_000, 1].map((characters) => 'x'.repeat(characters));
+    await log.append([writer.created(), ...bodies.map((body, i) => writer.sent(`${i}`, body))]);
+    const consumer = new QueryConsumer(
+      undefined as never,
+      undefined as never,
+      log,
+      new Deployment('one', Buffer.alloc(0)),
+    );
+    const pages: number[][] = [];
+    for (let after = 0; after < 6; after = pages.at(-1)!.at(-1)!) {
+      const { head, rows } = await consumer.replay({ partition: 1, after, limit: 500 });
+      expect(head).toBe(6);
+      pages.push(rows.map(({ position }) => position));
+    }
+    expect(pages).toEqual([[1, 2, 3], [4], [5], [6]]);
+  });
 });

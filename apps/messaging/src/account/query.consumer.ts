@@ -1,5 +1,6 @@
 import { Controller, Inject } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
+import { countWithin, PAGE_CHARACTERS_MAX } from '@parley/broker';
 import type { LogEvent, QueryData, QueryReply } from '@parley/contracts';
 import { PARTITIONS } from '@parley/contracts';
 import { Deployment } from '../log/deployment';
@@ -38,7 +39,7 @@ export class QueryConsumer {
 
   /**
    * No row that the projection does not reflect yet, though the log may have it: a node that had applied one would count it
-   * as reflected by the memberships that it reads for its sockets afterwards.
+   * as reflected by the memberships that it reads for its sockets afterwards. Of large rows a page holds fewer.
    */
   @MessagePattern('messaging.replay')
   async replay(@Payload() data: QueryData<'messaging.replay'>): Promise<QueryReply<'messaging.replay'>> {
@@ -49,9 +50,9 @@ export class QueryConsumer {
       limit > 0 ? this.store.read(partition, after, limit) : [],
     ]);
     const head = positions.get(partition) ?? 0;
-    const rows = stored
-      .filter(({ position }) => position <= head)
-      .map(({ event }) => JSON.parse(event) as LogEvent);
+    const projected = stored.filter(({ position }) => position <= head);
+    const count = countWithin(projected, PAGE_CHARACTERS_MAX, ({ event }) => event.length);
+    const rows = projected.slice(0, count).map(({ event }) => JSON.parse(event) as LogEvent);
     return { epoch: this.deployment.epoch, head, rows };
   }
 

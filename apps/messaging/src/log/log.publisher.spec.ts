@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Broker, ControlInbox, Publisher } from '@parley/broker';
-import { controlKeys, type DigestEnvelope } from '@parley/contracts';
+import { controlKeys, exchanges, laneOf, type DigestEnvelope, type EventEnvelope } from '@parley/contracts';
 import { getLogger } from '@parley/service';
 import { freshVhost } from '@parley/testing';
 import { v7 } from 'uuid';
@@ -9,6 +9,41 @@ import { LogPublisher } from './log.publisher';
 
 const CONVERSATIONS = 12_001;
 const WINDOW_MS = 30_000;
+
+describe('what an owner tells of what is stored', () => {
+  const options = { service: 'messaging', instanceId: randomUUID(), logger: getLogger('Broker') } as const;
+  let broker: Broker;
+  beforeAll(async () => {
+    broker = new Broker({ url: await freshVhost(), ...options });
+    broker.start();
+    await broker.whenConnected();
+  });
+  afterAll(() => broker.stop());
+
+  it('is told whole, however much an append brought, in envelopes that a broker takes', async () => {
+    const writer = new Writer(1);
+    const rows = Array.from({ length: 30 }, (_, i) => writer.sent(`${i}`, '\u3042'.repeat(200_000)));
+    const heard: number[] = [];
+    let consumed!: () => void;
+    const end = new Promise<string>((resolve) => {
+      consumed = () => resolve('all are heard');
+      broker.on('disconnected', () => resolve('the connection is lost'));
+    });
+    await broker.onConnection(async (connection) => {
+      const channel = await connection.createChannel();
+      const { queue } = await channel.assertQueue('', { exclusive: true });
+      await channel.bindQueue(queue, exchanges.events.name, `lane.${laneOf(writer.partition)}`);
+      await channel.consume(queue, (message) => {
+        const envelope = JSON.parse(message!.content.toString()) as EventEnvelope;
+        for (const { position } of envelope.partitions.flatMap((part) => part.rows)) heard.push(position);
+        if (heard.length >= rows.length) consumed();
+      });
+    });
+    new LogPublisher(new Publisher(broker), randomUUID(), () => new Map()).publish(rows);
+    expect(await end).toBe('all are heard');
+    expect(heard).toEqual(rows.map(({ position }) => position));
+  });
+});
 
 describe('what an owner tells of the conversations that changed lately', () => {
   const epoch = randomUUID();

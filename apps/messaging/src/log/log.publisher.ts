@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Publisher } from '@parley/broker';
+import { inEnvelopes, type Publisher } from '@parley/broker';
 import { SpanKind } from '@opentelemetry/api';
 import { envelopes, laneOf } from '@parley/contracts';
 import { startSpan, traceparentOf } from '@parley/service';
@@ -13,8 +13,8 @@ const DIGEST_MS = 10_000;
 const DIGEST_CONVERSATIONS_MAX = 5000;
 
 /**
- * Tells what is stored. Rows go out at once, one envelope per lane; heads and digests follow on their own paths and
- * timers, so that they find what the live path loses.
+ * Tells what is stored. Rows go out at once, one envelope per lane as far as that can carry them; heads and digests follow on
+ * their own paths and timers, so that they find what the live path loses.
  */
 export class LogPublisher {
   /** Conversation to its version and when it got it, for the digest; oldest first. */
@@ -40,6 +40,11 @@ export class LogPublisher {
 
   /** @param spans the sampled commands that made some of the rows: their traces travel beside the rows */
   publish(rows: LogRow[], spans?: SpansOfRows): void {
+    const traces = spans && tracesByLane(spans);
+    for (const part of inEnvelopes(rows, ({ event }) => event.length)) this.publishPart(part, traces);
+  }
+
+  private publishPart(rows: readonly LogRow[], traces?: Map<number, Record<string, string>>): void {
     const lanes = new Map<number, Map<number, string[]>>();
     const now = this.monotonic();
     for (const row of rows) {
@@ -54,9 +59,10 @@ export class LogPublisher {
         this.recent.set(row.conversationId, { version: row.version, at: now });
       }
     }
-    const traces = spans && tracesByLane(spans);
     for (const [lane, partitions] of lanes) {
       this.publisher.events(lane, this.envelope(partitions, traces?.get(lane)));
+      // Those of rows that come in the next envelope are kept for them.
+      traces?.delete(lane);
     }
   }
 

@@ -105,6 +105,8 @@ function configuration(plan: RabbitPlan): string {
     `default_user = ${USER}`,
     `default_pass = ${password}`,
     'disk_free_limit.absolute = 50MB',
+    // As RabbitMQ 4 has it by default, and the images; before it was 128 MiB.
+    'max_message_size = 16777216',
     'vm_memory_high_watermark.relative = 0.2',
     'log.console = true',
     'log.console.level = info',
