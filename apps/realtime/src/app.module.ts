@@ -81,7 +81,7 @@ export class AppModule {
           config: CONFIG,
         }),
         provided(Recovery, Broker, Sessions, PresenceWatch),
-        provided(RefreshService, Sessions, Rooms, RecentRows, JoinService),
+        provided(RefreshService, Sessions, Rooms, RecentRows, Floors, JoinService),
         provided(Drain, Sessions, CONFIG),
         provided(Housekeeping, Sessions, RevokedSessions, Typing, Floors, NodeLog),
         provided(HeapTrimmer),

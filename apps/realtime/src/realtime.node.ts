@@ -96,7 +96,7 @@ export class RealtimeNode
     await Promise.race([broker.whenConnected(), this.stopped]);
     await log.start({
       apply: (partition, rows, traces) => applier.apply(partition, rows, traces),
-      onJump: () => refresh.schedule(),
+      onJump: (partition) => refresh.schedule(partition),
       onNewEpoch: () => this.startAfresh(),
     });
     relay.start();

@@ -63,11 +63,15 @@ export class SyncService {
  * The answer may be older than what the socket was told, even before it asked: the view takes somebody who was removed for a
  * member until it has come to the removal. So nothing is said of a conversation that is gone for the socket. One that it
  * left meanwhile, be it back by now, began anew for it: what was asked for its former state is dropped. One that it is in
- * now is not gone.
+ * now is not gone, or goes with a row that is on its way here: that it was not told of its end is remembered.
  */
 function upToDate(session: Session, left: ReadonlySet<string>, result: SyncResult): SyncResult {
   const { account, conversations, removed } = result;
   const isIn = (id: string) => session.conversations.has(id);
+  const ended = account.changes.flatMap(({ state, conversationId }) =>
+    state === 'left' ? conversationId : [],
+  );
+  for (const id of [...ended, ...removed]) if (isIn(id)) (session.withheld ??= new Set()).add(id);
   const changes = account.changes.filter(({ state, conversationId: id }) =>
     state === 'joined' ? isIn(id) || !left.has(id) : !isIn(id),
   );

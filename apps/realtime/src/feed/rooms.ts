@@ -33,6 +33,7 @@ export class Rooms {
     if (room.sessions.size === 0) this.byConversation.delete(conversationId);
     session.conversations.delete(conversationId);
     session.left?.add(conversationId);
+    session.withheld?.delete(conversationId);
     if (session.state !== 'closing') remember(session, room.id);
   }
 

@@ -3,6 +3,7 @@ import type { LogEvent } from '@parley/contracts';
 import { metrics } from '../metrics';
 import type { Session } from '../socket/session';
 import type { Sessions } from '../socket/sessions';
+import { isInDoubt } from './floors';
 import type { RecentRows } from './recent-rows';
 import type { Rooms } from './rooms';
 import { traceDeliveries } from './row.traces';
@@ -101,7 +102,10 @@ export class RowApplier {
     const sessions = leavers
       ? leavers.flatMap((userId) => [...this.sessions.of(userId)])
       : [...(this.rooms.members(row.conversationId) ?? [])];
-    for (const session of sessions) if (isMeant(session, partition, row)) this.remove(session, row);
+    for (const session of sessions) {
+      // Who goes goes, be the room in doubt or not.
+      if (isMeant(session, partition, row) || isInDoubt(session, partition)) this.remove(session, row);
+    }
   }
 
   private letIn(partition: number, row: LogEvent): void {

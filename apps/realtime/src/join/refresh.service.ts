@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { getLogger } from '@parley/service';
+import type { Floors } from '../feed/floors';
 import type { RecentRows } from '../feed/recent-rows';
 import type { Rooms } from '../feed/rooms';
 import { joinersOf, leaversOf } from '../feed/row.effects';
@@ -28,15 +29,17 @@ export class RefreshService {
     private readonly sessions: Sessions,
     private readonly rooms: Rooms,
     private readonly recent: RecentRows,
+    private readonly floors: Floors,
     private readonly joins: JoinService,
   ) {}
 
   /**
    * All sockets need it; those that come later join with the present state anyway, and whoever is asking for it now asks
-   * again.
+   * again. Until then they hear nothing of the partition: they may have been taken out of any of its rooms.
    */
-  schedule(): void {
+  schedule(partition: number): void {
     this.recent.skip();
+    for (const session of this.sessions.all()) if (session.isLive) this.floors.doubt(session, partition);
     const isWaiting = this.pending !== undefined;
     this.pending = new Set(this.sessions.users());
     if (!isWaiting && !this.running) setTimeout(() => void this.run(), COLLECT_MS).unref();
@@ -71,20 +74,25 @@ export class RefreshService {
 
   private mend(userId: string, answer: Memberships, floor: readonly number[]): void {
     const memberOf = new Set(answer.memberOf);
+    const known = new Map(answer.conversations.map(({ id, version }) => [id, version]));
     for (const row of this.recent.concerning(userId, memberOf, floor)) {
-      if (leaversOf(row)?.includes(userId) ?? true) memberOf.delete(row.conversationId);
-      if (joinersOf(row).includes(userId)) memberOf.add(row.conversationId);
+      const { conversationId, version } = row;
+      if (leaversOf(row)?.includes(userId) ?? true) memberOf.delete(conversationId);
+      if (joinersOf(row).includes(userId)) memberOf.add(conversationId);
+      // It may have reached nobody.
+      if (version !== null) known.set(conversationId, Math.max(version, known.get(conversationId) ?? 0));
     }
-    const versions: Record<string, number> = {};
-    for (const { id, version } of answer.conversations) if (memberOf.has(id)) versions[id] = version;
+    const versions = Object.fromEntries([...known].filter(([id]) => memberOf.has(id)));
     for (const session of [...this.sessions.of(userId)]) {
       if (!session.isLive) continue;
-      if (answer.nextCursor !== null) {
-        // The list names the most active alone, and any other may have changed: after the next `ready` all are synced.
+      if (answer.nextCursor !== null || hasMissedAnEnd(session, memberOf)) {
+        // The list names the most active alone, and any other may have changed. Or the account's cursor is past what is to be
+        // told. After the next `ready` all are synced.
         session.close('internal', Math.floor(Math.random() * COME_BACK_MS));
         continue;
       }
       this.move(session, memberOf);
+      this.floors.settle(session, floor);
       // What the user left or joined meanwhile is told by the account part of `sync`.
       session.emit('account:changed', {});
       session.emit('position', { versions });
@@ -95,4 +103,9 @@ export class RefreshService {
     for (const id of [...session.conversations]) if (!memberOf.has(id)) this.rooms.leave(session, id);
     for (const id of memberOf) if (!session.conversations.has(id)) this.rooms.join(session, id);
   }
+}
+
+/** Whether a `sync` that came before the jump would have told that one of the conversations is over. */
+function hasMissedAnEnd({ withheld }: Session, memberOf: ReadonlySet<string>): boolean {
+  return [...(withheld ?? [])].some((id) => !memberOf.has(id));
 }

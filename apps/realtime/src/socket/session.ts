@@ -61,6 +61,8 @@ export class Session implements Guard {
   watched: Set<string> | null = null;
   /** Conversations that the socket was told to be gone and that it is not in again; kept by Rooms. */
   gone: Set<string> | null = null;
+  /** Conversations that the socket is in and whose end a `sync` has not been let say; kept by Rooms and SyncService. */
+  withheld: Set<string> | null = null;
   /** Conversations left while a `sync` is under way: its answer may be older. */
   left: Set<string> | null = null;
   syncs = 0;

@@ -23,11 +23,11 @@ describe('rows that get lost', () => {
   afterAll(() => world.stop());
 
   let count = 0;
-  function say(conversationId = ''): string {
+  function say(conversationId = '', actorId = alice): string {
     const body = `message ${(count += 1)}`;
     world.messaging.log.send({
       conversationId,
-      actorId: alice,
+      actorId,
       clientMessageId: body,
       body,
       format: 'plain',
@@ -114,6 +114,95 @@ describe('rows that get lost', () => {
   async function hearsAfterPositions(client: Client, body: string): Promise<void> {
     expect(await client.take('message:created')).toMatchObject({ message: { body } });
   }
+
+  describe('and too many', () => {
+    const partition = 7;
+    let carol: string, dave: string, group: string;
+    let c: Client, d: Client;
+    let mend: () => void;
+
+    const sayIn = (conversationId: string) => say(conversationId, carol);
+    const versionOf = (id: string) => world.messaging.log.states.get(id)?.conversation.version;
+
+    /** The nodes jump over what happens in `meanwhile`; until `mend` is called they learn nobody's memberships. */
+    async function jump(meanwhile: () => void | Promise<void> = () => undefined): Promise<void> {
+      const mended = new Promise<void>((resolve) => (mend = resolve));
+      world.messaging.beforeJoinAnswer = () => mended;
+      world.messaging.onRow = () => undefined;
+      for (let i = 0; i < 2_500; i += 1) sayIn(group);
+      await meanwhile();
+      await world.messaging.announcingHeads(() => world.untilApplied());
+      world.messaging.onRow = publish;
+    }
+
+    beforeEach(async () => {
+      [carol, dave] = [aUser(), aUser()];
+      c = await world.connect(carol, 0);
+      d = await world.connect(dave, 1);
+      group = world.messaging.log.create('group', [carol, dave], partition).id;
+      for (const client of [c, d]) await client.take('conversation:created');
+    });
+    afterEach(async () => {
+      mend();
+      world.messaging.beforeJoinAnswer = () => Promise.resolve();
+      await Promise.all([c, d].map((client) => client.close()));
+    });
+
+    it('let nobody hear anything of it who was removed meanwhile, even before the rooms are mended', async () => {
+      const other = world.messaging.log.create('group', [carol, dave], partition + 1).id;
+      for (const client of [c, d]) await client.take('conversation:created');
+      await jump(() => world.messaging.log.remove(group, dave));
+      sayIn(group);
+      await world.untilApplied();
+      // Of other partitions everything is told as ever.
+      const told = sayIn(other);
+      for (const client of [c, d]) await hearsAfterPositions(client, told);
+      expect(d.names).toEqual([]);
+
+      mend();
+      for (const client of [c, d]) await client.take('account:changed');
+      // What was held back is to be synced.
+      expect((await c.take('position')).versions[group]).toBe(versionOf(group));
+      expect((await d.take('position')).versions).not.toHaveProperty(group);
+      await hearsAfterPositions(c, sayIn(group));
+      await world.untilHeard();
+      expect(d.names).toEqual([]);
+    });
+
+    it('hold up no removal, and bring back who was added again', async () => {
+      await jump();
+      world.messaging.log.remove(group, dave);
+      expect(await d.take('conversation:removed')).toMatchObject({ conversationId: group });
+      sayIn(group);
+      world.messaging.log.add(group, dave);
+      await world.untilApplied();
+      mend();
+      for (const client of [c, d]) {
+        await client.take('account:changed');
+        expect((await client.take('position')).versions[group]).toBe(versionOf(group));
+      }
+      const after = sayIn(group);
+      for (const client of [c, d]) await hearsAfterPositions(client, after);
+    });
+
+    it('make who was removed come back, where `sync` was not to say so before the row came', async () => {
+      await jump(async () => {
+        world.messaging.log.remove(group, dave);
+        world.messaging.accountChanges = [{ state: 'left', conversationId: group }];
+        const answer = await d.ask('sync', {
+          epoch: world.messaging.epoch,
+          accountCursor: 'cursor-1',
+          versions: {},
+        });
+        world.messaging.accountChanges = [];
+        // The row of the removal, which is on its way, is to tell it.
+        expect(answer).toMatchObject({ ok: true, account: { cursor: 'cursor-2', changes: [] } });
+      });
+      mend();
+      expect(await d.take('session:closing')).toMatchObject({ code: 'internal', reconnect: true });
+      await c.take('account:changed');
+    });
+  });
 
   it('make those come back who are in more conversations than can be named, when they are too many', async () => {
     const carol = aUser();

@@ -124,6 +124,8 @@ describe('joining', () => {
     answer.release();
 
     expect((await client.take('ready')).conversations).toEqual([]);
+    // Her rooms are mended: until then nobody who was here hears of that partition.
+    await w.take('position');
     say(left, witness, 'not for alice');
     await applied(w, witness);
     expect(client.names).not.toContain('message:created');

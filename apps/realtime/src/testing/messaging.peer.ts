@@ -1,4 +1,12 @@
-import { envelopes, laneOf, limits, PARTITIONS, type LogEvent, type QueryReply } from '@parley/contracts';
+import {
+  envelopes,
+  laneOf,
+  limits,
+  PARTITIONS,
+  type AccountChange,
+  type LogEvent,
+  type QueryReply,
+} from '@parley/contracts';
 import { randomUUID } from 'node:crypto';
 import { TestLog } from './log';
 import { Peer } from './peer';
@@ -18,6 +26,8 @@ export class MessagingPeer {
   beforeJoinAnswer: (userId: string) => Promise<void> = () => Promise.resolve();
   /** Awaited before rows are answered. */
   beforeReplayAnswer: (partition: number) => Promise<void> = () => Promise.resolve();
+  /** What the account part of `sync` says. */
+  accountChanges: AccountChange[] = [];
   joinsAsked = 0;
   readonly peer: Peer;
   private timer?: NodeJS.Timeout;
@@ -35,7 +45,11 @@ export class MessagingPeer {
       return { epoch: this.epoch, head, rows: this.log.after(partition, after, limit) };
     });
     peer.answer('messaging.join', ({ userId }) => this.join(userId));
-    peer.answer('messaging.account', () => ({ cursor: 'cursor-2', more: false, changes: [] }));
+    peer.answer('messaging.account', () => ({
+      cursor: 'cursor-2',
+      more: false,
+      changes: this.accountChanges,
+    }));
     this.listenToLog();
   }
 
