@@ -23,16 +23,11 @@ export class PresenceWatch {
       throw new ParleyError('invalid_request', `A socket watches at most ${limits.presenceWatchMax} users.`);
     }
     for (const userId of added) this.watch(session, watched, userId);
-    const question: Question = { userIds: new Set(userIds), changes: new Map() };
-    this.questions.add(question);
     try {
-      const { items } = await this.requester.query('presence.get', { userIds });
-      return { items: items.map((item) => question.changes.get(item.userId) ?? item) };
+      return { items: await this.read(userIds) };
     } catch (error) {
       for (const userId of added) this.unwatch(session, userId);
       throw error;
-    } finally {
-      this.questions.delete(question);
     }
   }
 
@@ -49,11 +44,40 @@ export class PresenceWatch {
 
   /** Changes as presence tells them, many at once. */
   hear(items: PresenceEntry[]): void {
-    const bySession = new Map<Session, PresenceEntry[]>();
     for (const item of items) {
       for (const question of this.questions) {
         if (question.userIds.has(item.userId)) question.changes.set(item.userId, item);
       }
+    }
+    this.tell(items);
+  }
+
+  /** Changes may have been missed: asks for all who are watched and tells their watchers. */
+  async reread(): Promise<void> {
+    const userIds = [...this.watchers.keys()];
+    for (let i = 0; i < userIds.length; i += limits.presenceWatchMax)
+      this.tell(await this.read(userIds.slice(i, i + limits.presenceWatchMax)));
+  }
+
+  watching(userId: string): Iterable<Session> {
+    return this.watchers.get(userId) ?? [];
+  }
+
+  /** How they are: as presence answers, or has told since it was asked. */
+  private async read(userIds: string[]): Promise<PresenceEntry[]> {
+    const question: Question = { userIds: new Set(userIds), changes: new Map() };
+    this.questions.add(question);
+    try {
+      const { items } = await this.requester.query('presence.get', { userIds });
+      return items.map((item) => question.changes.get(item.userId) ?? item);
+    } finally {
+      this.questions.delete(question);
+    }
+  }
+
+  private tell(items: PresenceEntry[]): void {
+    const bySession = new Map<Session, PresenceEntry[]>();
+    for (const item of items) {
       for (const session of this.watchers.get(item.userId) ?? []) {
         const own = bySession.get(session);
         if (own) own.push(item);
@@ -61,20 +85,6 @@ export class PresenceWatch {
       }
     }
     for (const [session, own] of bySession) session.emit('presence:changed', { items: own });
-  }
-
-  /** Changes may have been missed: asks for all who are watched and tells their watchers. */
-  async reread(): Promise<void> {
-    const userIds = [...this.watchers.keys()];
-    for (let i = 0; i < userIds.length; i += limits.presenceWatchMax) {
-      const asked = userIds.slice(i, i + limits.presenceWatchMax);
-      const { items } = await this.requester.query('presence.get', { userIds: asked });
-      this.hear(items);
-    }
-  }
-
-  watching(userId: string): Iterable<Session> {
-    return this.watchers.get(userId) ?? [];
   }
 
   private watch(session: Session, watched: Set<string>, userId: string): void {

@@ -41,6 +41,29 @@ describe('a lost connection to the broker', () => {
     await back;
   }
 
+  it('leaves nobody with a presence that had changed before it was read again', async () => {
+    const carol = aUser();
+    const entry = (status: 'online' | 'away') => ({ userId: carol, status, lastSeenAt: null });
+    world.presence = [entry('online')];
+    await a.ask('presence:watch', { userIds: [carol] });
+    let release!: () => void;
+    const read = new Promise<void>((onRead) => {
+      world.beforePresenceAnswer = () => {
+        onRead();
+        return new Promise<void>((resolve) => (release = resolve));
+      };
+    });
+    await cut(() => undefined);
+    await read;
+    world.beforePresenceAnswer = () => Promise.resolve();
+    world.presencePeer.publisher.presence([entry('away')]);
+    expect(await a.take('presence:changed')).toEqual({ items: [entry('away')] });
+    release();
+    expect(await a.take('presence:changed')).toEqual({ items: [entry('away')] });
+    await a.ask('presence:unwatch', { userIds: [carol] });
+    for (const client of [a, b]) await client.take('account:changed');
+  });
+
   it('is told of honestly, mends itself, and loses neither rows nor revocations', async () => {
     const { id } = world.messaging.log.create('group', [alice, bob]);
     for (const client of [a, b]) await client.take('conversation:created');

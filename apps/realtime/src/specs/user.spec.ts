@@ -185,6 +185,34 @@ describe('what concerns single users', () => {
     expect((await client.take('ready')).user).toEqual(user);
   });
 
+  it('keeps no name that had changed before auth’s answer came', async () => {
+    const carol = aUser();
+    const after = { id: carol, username: 'carol', displayName: 'Another name' };
+    let release!: () => void;
+    const asked = new Promise<void>((onAsked) => {
+      const answered = new Promise<void>((resolve) => (release = resolve));
+      world.beforeUsersAnswer = (ids) => {
+        if (!ids.includes(carol)) return Promise.resolve();
+        onAsked();
+        return answered;
+      };
+    });
+    await a.ask('presence:watch', { userIds: [carol] });
+    const client = world.open({ token: await world.token(carol) });
+    await asked;
+    await world.auth.broker.publishConfirmed('parley.accounts', 'user.changed', {
+      kind: 'user.changed',
+      sequence: 2,
+      at: new Date().toISOString(),
+      user: after,
+    });
+    expect(await a.take('user:changed')).toEqual({ user: after });
+    release();
+    expect((await client.take('ready')).user).toEqual(after);
+    const second = world.open({ token: await world.token(carol) });
+    expect((await second.take('ready')).user).toEqual(after);
+  });
+
   it('tells each socket which of its own conversations moved', async () => {
     const [mine, both] = [world.messaging.log.create('group', [alice]).id, await conversation()];
     for (const client of [a, a2]) await client.take('conversation:created');

@@ -25,6 +25,10 @@ export class World {
   readonly clients: Client[] = [];
   readonly connections: ConnectionEvent[] = [];
   presence: PresenceEntry[] = [];
+  /** Awaited before names are answered, after they were read. */
+  beforeUsersAnswer: (ids: string[]) => Promise<void> = () => Promise.resolve();
+  /** Awaited before presence is answered, after it was read. */
+  beforePresenceAnswer: () => Promise<void> = () => Promise.resolve();
   beforeSyncAnswer: () => Promise<void> = () => Promise.resolve();
   /** Whom history takes for a member; it may be behind messaging. */
   viewOf: (userId: string) => ReturnType<TestLog['memberOf']> = (userId) =>
@@ -163,9 +167,10 @@ export class World {
   }
 
   private answer(): void {
-    this.auth.answer('auth.users', ({ ids }) => ({
-      users: ids.map((id) => ({ id, username: `user-${id.slice(-4)}`, displayName: 'A name' })),
-    }));
+    this.auth.answer('auth.users', async ({ ids }) => {
+      await this.beforeUsersAnswer(ids);
+      return { users: ids.map((id) => ({ id, username: `user-${id.slice(-4)}`, displayName: 'A name' })) };
+    });
     this.history.answer('history.sync', async ({ userId, versions }) => {
       const conversations = this.viewOf(userId)
         .filter(({ conversation }) => versions[conversation.id] !== undefined)
@@ -182,16 +187,18 @@ export class World {
       await this.beforeSyncAnswer();
       return { epoch: this.messaging.epoch, conversations, removed: [] };
     });
-    this.presencePeer.answer('presence.get', ({ userIds }) => ({
-      items: userIds.map(
-        (userId) =>
+    this.presencePeer.answer('presence.get', async ({ userIds }) => {
+      const items = userIds.map(
+        (userId): PresenceEntry =>
           this.presence.find((entry) => entry.userId === userId) ?? {
             userId,
             status: 'offline',
             lastSeenAt: null,
           },
-      ),
-    }));
+      );
+      await this.beforePresenceAnswer();
+      return { items };
+    });
     this.presencePeer.answer('presence.set', ({ userId, status }) => ({
       items: [{ userId, status, lastSeenAt: null }],
     }));

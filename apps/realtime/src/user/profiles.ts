@@ -4,6 +4,8 @@ import { limits, type ServerPayload } from '@parley/contracts';
 export type Profile = ServerPayload<'ready'>['user'];
 
 interface Question {
+  /** What was told of the user since the question was asked: its answer may be older. */
+  heard?: Profile;
   promise: Promise<Profile | undefined>;
   answer: (profile: Profile | undefined) => void;
   fail: (error: unknown) => void;
@@ -19,13 +21,17 @@ export class Profiles {
   private readonly known = new Map<string, Profile>();
   private readonly asked = new Map<string, Question>();
   private unsent = new Map<string, Question>();
+  /** Rises whenever events may have been missed: what was asked before is not kept. */
+  private generation = 0;
 
   constructor(
     private readonly requester: Requester,
     broker: Broker,
   ) {
-    // Events may have been missed.
-    broker.on('disconnected', () => this.known.clear());
+    broker.on('disconnected', () => {
+      this.generation += 1;
+      this.known.clear();
+    });
   }
 
   /** Undefined when there is no such user any more. Rejects with `unavailable` while auth is away. */
@@ -41,9 +47,11 @@ export class Profiles {
     return question.promise;
   }
 
-  /** A user changed; matters only where the name is kept. */
+  /** A user changed; matters only where the name is kept, or will be. */
   hear(profile: Profile): void {
     if (this.known.has(profile.id)) this.known.set(profile.id, profile);
+    const asked = this.asked.get(profile.id);
+    if (asked) asked.heard = profile;
   }
 
   private ask(): void {
@@ -55,12 +63,13 @@ export class Profiles {
   }
 
   private async askFor(questions: Map<string, Question>): Promise<void> {
+    const { generation } = this;
     try {
       const { users } = await this.requester.query('auth.users', { ids: [...questions.keys()] });
       const byId = new Map(users.map((user) => [user.id, user]));
       for (const [userId, question] of questions) {
-        const profile = byId.get(userId);
-        if (profile) this.keep(profile);
+        const profile = question.heard ?? byId.get(userId);
+        if (profile && generation === this.generation) this.keep(profile);
         question.answer(profile);
       }
     } catch (error) {
