@@ -206,6 +206,38 @@ function describeOne(store: Store): void {
       changes: [],
     });
   });
+
+  const asBob = async (group: string) => {
+    const all = { userId: world.bob, cursor: null, limit: 100 };
+    const { changes } = await world.requester.query('messaging.account', all);
+    const mine = changes.find(({ conversationId }) => conversationId === group);
+    return mine?.state === 'joined' ? mine.conversation : undefined;
+  };
+
+  it('counts mentions as the messages mention now: none of a deleted one, none that was edited away', async () => {
+    const group = await world.group();
+    const { alice: actorId, bob } = world;
+    const conversationId = group;
+    const mention = async (clientMessageId: string) => {
+      const data = { conversationId, actorId, clientMessageId, body: '@bob', format: 'plain' as const };
+      return world.requester.command('message.send', { ...data, mentions: [bob], attachments: [] });
+    };
+    const unreadMentions = async () => (await asBob(group))?.unreadMentions;
+    await mention('m1');
+    const [{ message: deleted }, { message: edited }] = [await mention('m2'), await mention('m3')];
+    expect(await unreadMentions()).toBe(3);
+
+    await world.requester.command('message.delete', { conversationId, actorId, messageId: deleted.id });
+    expect(await unreadMentions()).toBe(2);
+    const edit = (change: { body?: string; mentions?: string[] }) =>
+      world.requester.command('message.edit', { conversationId, actorId, messageId: edited.id, ...change });
+    await edit({ body: 'Hello, bob.' });
+    expect(await unreadMentions()).toBe(2);
+    await edit({ mentions: [] });
+    expect(await unreadMentions()).toBe(1);
+    await edit({ mentions: [bob, actorId, world.carol] });
+    expect(await unreadMentions()).toBe(2);
+  });
 }
 
 function describeSeveral(store: Store): void {

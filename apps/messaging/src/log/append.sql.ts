@@ -4,9 +4,10 @@ import type { LogRow, MembershipChange } from './log.store';
 
 /**
  * What rows mean for the tables that everybody else reads: conversations, memberships, mentions. `$n` are the values of
- * `projectionValues`, from `$first` on; `gate` is a condition on the partition of each.
+ * `projectionValues`, from `$first` on; `gate` is a condition on the partition of each. Few rows take mentions back: the others'
+ * statement has nothing of it.
  */
-function projection(first: number, gate: (partition: string) => string): string {
+function projection(first: number, gate: (partition: string) => string, takesBack: boolean): string {
   let next = first;
   const arrays = (...types: string[]) => types.map((type) => `$${next++}::${type}[]`).join(', ');
   return `projected as (
@@ -38,6 +39,19 @@ function projection(first: number, gate: (partition: string) => string): string 
   from unnest(${arrays('uuid', 'uuid', 'bigint', 'smallint')})
     as s (user_id, conversation_id, number, partition) ${gate('s.partition')}
   on conflict do nothing
+)${takesBack ? `, ${retraction(arrays('uuid', 'uuid', 'bigint', 'smallint'), gate)}` : ''}`;
+}
+
+/** One that is locked is being forgotten by its user's read mark: an append waits for nobody. */
+function retraction(arrays: string, gate: (partition: string) => string): string {
+  return `unmentioned as (
+  delete from mentions where ctid = any(array(
+    select n.ctid from unnest(${arrays}) as s (user_id, conversation_id, number, partition)
+    cross join lateral (
+      select ctid from mentions
+      where user_id = s.user_id and conversation_id = s.conversation_id and number = s.number
+      for update skip locked
+    ) as n ${gate('s.partition')}))
 )`;
 }
 
@@ -48,11 +62,46 @@ interface Projected {
   lastMessagePosition: number | null;
 }
 
-/** The last state of each conversation and membership among these rows, and every mention, as arrays by column. */
+interface Mention {
+  userId: string;
+  row: LogRow;
+  /** Of the message. */
+  number: number;
+  /** Or taken back. */
+  isMade: boolean;
+}
+
+/** Every mention that a row makes or takes back. */
+function mentionsOf(row: LogRow): Mention[] {
+  const made = row.mentions.map((userId) => ({ userId, row, number: row.number ?? 0, isMade: true }));
+  if (!row.mentionChange) return made;
+  const { number, added, gone } = row.mentionChange;
+  return [
+    ...made,
+    ...added.map((userId) => ({ userId, row, number, isMade: true })),
+    ...gone.map((userId) => ({ userId, row, number, isMade: false })),
+  ];
+}
+
+function mentionColumns(mentions: Mention[]): unknown[][] {
+  return [
+    mentions.map(({ userId }) => userId),
+    mentions.map(({ row }) => row.conversationId),
+    mentions.map(({ number }) => number),
+    mentions.map(({ row }) => row.partition),
+  ];
+}
+
+/** Whether some row takes a mention back. */
+function takeBack(rows: LogRow[]): boolean {
+  return rows.some(({ mentionChange }) => mentionChange && mentionChange.gone.length > 0);
+}
+
+/** The last state of each conversation, membership and mention among these rows, as arrays by column. */
 function projectionValues(rows: LogRow[]): unknown[] {
   const conversations = new Map<string, Projected>();
   const memberships = new Map<string, { row: LogRow; change: MembershipChange }>();
-  const mentions: { userId: string; row: LogRow }[] = [];
+  const mentions = new Map<string, Mention>();
   for (const row of rows) {
     const { conversationId, conversation: head, messageId } = row;
     const isOfLast = messageId !== null && messageId === head.lastMessageId;
@@ -61,7 +110,8 @@ function projectionValues(rows: LogRow[]): unknown[] {
     conversations.set(conversationId, { partition: row.partition, head, lastMessagePosition });
     for (const change of row.memberships)
       memberships.set(`${conversationId}/${change.userId}`, { row, change });
-    for (const userId of row.mentions) mentions.push({ userId, row });
+    for (const mention of mentionsOf(row))
+      mentions.set(`${conversationId}/${mention.number}/${mention.userId}`, mention);
   }
   const states = [...conversations.values()];
   const changes = [...memberships.values()];
@@ -89,14 +139,12 @@ function projectionValues(rows: LogRow[]): unknown[] {
     changes.map(({ change }) => change.joinedAt),
     changes.map(({ change }) => change.readBase),
     changes.map(({ row }) => row.partition),
-    mentions.map(({ userId }) => userId),
-    mentions.map(({ row }) => row.conversationId),
-    mentions.map(({ row }) => row.number),
-    mentions.map(({ row }) => row.partition),
+    ...mentionColumns([...mentions.values()].filter(({ isMade }) => isMade)),
+    ...(takeBack(rows) ? mentionColumns([...mentions.values()].filter(({ isMade }) => !isMade)) : []),
   ];
 }
 
-const appendText = `
+const appendText = (takesBack: boolean) => `
 with appended as (
   insert into log (partition, position, term, conversation_id, version, number, message_id, sender_id,
                    client_message_id, request_hash, at, event, reactors)
@@ -106,8 +154,10 @@ with appended as (
     json_array_elements($12::json),
     unnest($13::json[])
   ) as rows
-), ${projection(14, () => '')}
+), ${projection(14, () => '', takesBack)}
 select`;
+
+const [appendPlain, appendRetracting] = [appendText(false), appendText(true)];
 
 /**
  * One statement for a whole batch. Events are one JSON array, whose elements PostgreSQL gives back character for character:
@@ -130,18 +180,22 @@ export function appendStatement(rows: LogRow[]): QueryConfig {
     rows.map((row) => row.reactors),
     ...projectionValues(rows),
   ];
-  return { name: 'log-append', text: appendText, values };
+  return takeBack(rows)
+    ? { name: 'log-append-retract', text: appendRetracting, values }
+    : { name: 'log-append', text: appendPlain, values };
 }
 
 // Who moves a partition's position holds it until the statement ends: of two at once, the second finds it moved.
-const projectText = `
+const projectText = (takesBack: boolean) => `
 with moved as (
   update projections p set position = span.last
   from unnest($1::smallint[], $2::bigint[], $3::bigint[]) as span (partition, first, last)
   where p.partition = span.partition and p.position = span.first - 1
   returning p.partition
-), ${projection(4, (partition) => `where ${partition} in (select partition from moved)`)}
+), ${projection(4, (partition) => `where ${partition} in (select partition from moved)`, takesBack)}
 select partition from moved`;
+
+const [projectPlain, projectRetracting] = [projectText(false), projectText(true)];
 
 /**
  * Projects rows that are in the log already, each partition's dense and rising: one statement, which leaves alone the
@@ -160,5 +214,7 @@ export function projectStatement(rows: LogRow[]): QueryConfig {
     [...spans.values()].map(({ last }) => last),
     ...projectionValues(rows),
   ];
-  return { name: 'log-project', text: projectText, values };
+  return takeBack(rows)
+    ? { name: 'log-project-retract', text: projectRetracting, values }
+    : { name: 'log-project', text: projectPlain, values };
 }

@@ -1,6 +1,6 @@
 import type { LogEvent } from '@parley/contracts';
 import type { MessageState } from '../conversation/conversation.state';
-import type { MembershipChange } from './log.store';
+import type { MembershipChange, MentionChange } from './log.store';
 
 /** What rules may look at beside the conversation: the clock, ids to give, and the messages that a command names. */
 export interface DecisionContext {
@@ -21,6 +21,7 @@ export interface Decision {
   message?: MessageState;
   memberships: MembershipChange[];
   mentions: string[];
+  mentionChange?: MentionChange;
   reply: object;
 }
 

@@ -1,6 +1,6 @@
 import type { Connection, Model } from 'mongoose';
 import type { ConversationHead } from '../conversation/conversation.state';
-import type { LogRow, MembershipChange } from './log.store';
+import type { LogRow, MembershipChange, MentionChange } from './log.store';
 import { headAfter, isWhole } from './projection';
 
 /**
@@ -32,6 +32,7 @@ interface Effect {
   conversation?: ConversationHead;
   memberships?: MembershipChange[];
   mentions?: string[];
+  mentionChange?: MentionChange;
 }
 
 export const LOG_COLLECTION = 'messaging_log';
@@ -85,6 +86,8 @@ export function toDocument(row: LogRow): LogDocument {
     document.effect = JSON.stringify({ conversation: row.conversation, memberships: row.memberships });
   } else if (row.mentions.length > 0) {
     document.effect = JSON.stringify({ mentions: row.mentions });
+  } else if (row.mentionChange) {
+    document.effect = JSON.stringify({ mentionChange: row.mentionChange });
   }
   return document;
 }
@@ -108,6 +111,7 @@ export function toRow(document: LogDocument, before: ConversationHead | undefine
     reactors: document.reactors ?? null,
     memberships: effect.memberships ?? [],
     mentions: effect.mentions ?? [],
+    ...(effect.mentionChange && { mentionChange: effect.mentionChange }),
   };
   return { ...row, conversation: headAfter(before, { ...row, conversation: effect.conversation }) };
 }

@@ -24,6 +24,15 @@ export interface MembershipChange {
   readBase: number;
 }
 
+export interface MentionChange {
+  /** Of the message. */
+  number: number;
+  /** Members whom it mentions only now. */
+  added: string[];
+  /** Users whom it mentioned before. */
+  gone: string[];
+}
+
 /** One change of one conversation: a row of the log, and what it means for the projection. */
 export interface LogRow {
   partition: number;
@@ -47,6 +56,8 @@ export interface LogRow {
   memberships: MembershipChange[];
   /** Members mentioned by a new message. */
   mentions: string[];
+  /** What an edit or a deletion did to the mentions of a message; absent where nothing. */
+  mentionChange?: MentionChange;
 }
 
 /** Another row stands at a position of the append: somebody else wrote, or an earlier append without an answer did. */

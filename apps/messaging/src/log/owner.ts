@@ -363,6 +363,7 @@ export class LogOwner {
       conversation: toHead(state),
       memberships: decision.memberships,
       mentions: decision.mentions,
+      ...(decision.mentionChange && { mentionChange: decision.mentionChange }),
     };
   }
 

@@ -124,7 +124,21 @@ export function edit(
   if (!message.body?.trim() && message.attachments.length === 0) {
     throw new ParleyError('invalid_request', 'A message needs a body or an attachment.');
   }
-  return changed(state, 'message.updated', { ...found, message }, context, data.actorId);
+  const decision = changed(state, 'message.updated', { ...found, message }, context, data.actorId);
+  return { ...decision, ...mentionChange(state, found.message, message) };
+}
+
+/** Nothing where the same people are mentioned as before. */
+function mentionChange(
+  state: ConversationState,
+  before: Message,
+  after: Message,
+): Pick<Decision, 'mentionChange'> {
+  const added = after.mentions.filter(
+    (userId) => !before.mentions.includes(userId) && userId !== after.senderId && state.members.has(userId),
+  );
+  const gone = before.mentions.filter((userId) => !after.mentions.includes(userId));
+  return added.length + gone.length === 0 ? {} : { mentionChange: { number: after.number, added, gone } };
 }
 
 export function remove(
@@ -149,13 +163,9 @@ export function remove(
     pinned: false,
     deletedAt: context.now,
   };
-  return changed(
-    state,
-    'message.deleted',
-    { message, requestHash: found.requestHash },
-    context,
-    data.actorId,
-  );
+  const next = { message, requestHash: found.requestHash };
+  const decision = changed(state, 'message.deleted', next, context, data.actorId);
+  return { ...decision, ...mentionChange(state, found.message, message) };
 }
 
 export function pin(
