@@ -188,7 +188,10 @@ function describeOne(store: Store): void {
     });
     const mark = (number: number) =>
       world.requester.command('read.mark', { conversationId: group, actorId: world.bob, number });
+    expect(await mark(1)).toEqual({ readNumber: 1 });
     expect(await mark(9)).toEqual({ readNumber: 2 });
+    // Not written yet, and written: it stands where it stands.
+    expect(await mark(1)).toEqual({ readNumber: 2 });
     await world.requester.command('unread.set', { conversationId: group, actorId: world.bob, fromNumber: 2 });
     const after = await world.requester.query('messaging.account', {
       userId: world.bob,
@@ -198,6 +201,15 @@ function describeOne(store: Store): void {
     expect(after.changes.find((change) => change.conversationId === group)).toMatchObject({
       conversation: { unread: 0, readNumber: 2, unreadFrom: 2 },
     });
+    expect(await mark(0)).toEqual({ readNumber: 2 });
+    // Who joins stands at the last message, and who sends at the own one.
+    const carol = randomUUID();
+    const { alice } = world;
+    await world.requester.command('member.put', { conversationId: group, actorId: alice, userId: carol });
+    for (const actorId of [carol, alice]) {
+      const back = { conversationId: group, actorId, number: 1 };
+      expect(await world.requester.command('read.mark', back)).toEqual({ readNumber: 2 });
+    }
     // Nobody is in nothing: the cursor comes without any entry, too.
     const nobody = { userId: randomUUID(), cursor: null, limit: 100 };
     expect(await world.requester.query('messaging.account', nobody)).toEqual({
@@ -237,6 +249,23 @@ function describeOne(store: Store): void {
     expect(await unreadMentions()).toBe(1);
     await edit({ mentions: [bob, actorId, world.carol] });
     expect(await unreadMentions()).toBe(2);
+  });
+
+  it('clears a private unread mark by reading up to it, not by reading less', async () => {
+    const group = await world.group();
+    for (const id of ['m1', 'm2', 'm3']) await world.send(group, world.alice, id);
+    const bob = { conversationId: group, actorId: world.bob };
+    const read = async (number: number) => {
+      await world.requester.command('read.mark', { ...bob, number });
+      // Whatever was marked before is written then.
+      const alice = { conversationId: group, actorId: world.alice };
+      await world.requester.command('unread.set', { ...alice, fromNumber: null });
+    };
+    await world.requester.command('unread.set', { ...bob, fromNumber: 3 });
+    await read(2);
+    expect(await asBob(group)).toMatchObject({ readNumber: 2, unreadFrom: 3 });
+    await read(3);
+    expect(await asBob(group)).toMatchObject({ readNumber: 3, unreadFrom: null });
   });
 }
 

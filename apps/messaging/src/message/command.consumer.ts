@@ -6,6 +6,7 @@ import { ParleyError } from '@parley/contracts';
 import { MembershipEnder } from '../conversation/membership.ender';
 import { commandSeconds, commandsWaiting } from '../log/log.metrics';
 import { LogRuntime } from '../log/log.runtime';
+import type { ReadMark } from '../read-mark/mark.rules';
 import { MarkWriter } from '../read-mark/mark.writer';
 
 type Data<C extends CommandName> = CommandData<C>;
@@ -89,13 +90,13 @@ export class CommandConsumer {
     return this.submit('channel.join', data, context);
   }
 
-  /** The owner knows membership and count; the mark itself is written within a second. */
+  /** The owner knows membership and count; the mark itself is written within a second. None lies beyond the last message. */
   @MessagePattern('read.mark')
   async markRead(@Payload() data: Data<'read.mark'>, @Ctx() context: RequestContext): Promise<object> {
-    const reply = (await this.submit('read.mark', data, context)) as CommandReply<'read.mark'>;
-    const { conversationId, actorId: userId } = data;
-    this.marks.set({ conversationId, userId, readNumber: reply.readNumber }, false);
-    return reply;
+    const { readNumber, isLast } = (await this.submit('read.mark', data, context)) as ReadMark;
+    const mark = { conversationId: data.conversationId, userId: data.actorId, readNumber };
+    this.marks.set(mark, false);
+    return { readNumber: isLast ? readNumber : await this.marks.standing(mark) };
   }
 
   @MessagePattern('unread.set')

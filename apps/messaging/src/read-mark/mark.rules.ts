@@ -5,10 +5,22 @@ import type { Decision } from '../log/decision';
 import { noChange } from '../log/decision';
 import { checkMember } from '../message/message.rules';
 
+/** What is read, as far as the owner of the conversation knows. */
+export interface ReadMark {
+  readNumber: number;
+  /** Of the last message: no mark can stand further. */
+  isLast: boolean;
+}
+
 /** A mark beyond the last message means the last message. */
 export function read(state: ConversationState, data: CommandData<'read.mark'>): Decision {
   checkMember(state, data.actorId);
-  return noChange({ readNumber: Math.min(data.number, state.messageCount) });
+  const { messageCount } = state;
+  const mark: ReadMark = {
+    readNumber: Math.min(data.number, messageCount),
+    isLast: data.number >= messageCount,
+  };
+  return noChange(mark);
 }
 
 export function unread(state: ConversationState, data: CommandData<'unread.set'>): Decision {

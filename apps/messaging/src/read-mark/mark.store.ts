@@ -1,8 +1,12 @@
+import { readAgain } from '@parley/service';
 import type { Pool } from 'pg';
 
-export interface Mark {
+export interface MarkPlace {
   userId: string;
   conversationId: string;
+}
+
+export interface Mark extends MarkPlace {
   readNumber: number;
 }
 
@@ -20,7 +24,7 @@ export class MarkStore {
                select * from unnest($1::uuid[], $2::uuid[], $3::bigint[])
                on conflict (user_id, conversation_id) do update set
                  read_number = excluded.read_number,
-                 unread_from = null,
+                 unread_from = case when m.unread_from > excluded.read_number then m.unread_from end,
                  stamp = pg_current_xact_id()
                where m.read_number < excluded.read_number
                returning user_id, conversation_id, read_number
@@ -37,6 +41,22 @@ export class MarkStore {
       ],
     });
     return new Set(rows.map((row) => row.user_id));
+  }
+
+  /** Where these marks stand, in their order: at least where joining put them. */
+  async standing(places: MarkPlace[]): Promise<number[]> {
+    const { rows } = await readAgain(() =>
+      this.pool.query<{ read_number: string | null }>({
+        name: 'marks-standing',
+        text: `select greatest(
+                 (select read_base from memberships where user_id = asked.user_id and conversation_id = asked.conversation_id),
+                 (select read_number from marks where user_id = asked.user_id and conversation_id = asked.conversation_id)
+               ) as read_number
+               from unnest($1::uuid[], $2::uuid[]) with ordinality as asked(user_id, conversation_id, n) order by n`,
+        values: [places.map(({ userId }) => userId), places.map(({ conversationId }) => conversationId)],
+      }),
+    );
+    return rows.map(({ read_number: readNumber }) => Number(readNumber ?? 0));
   }
 
   /** Sets or clears the private unread mark; answers whether anything changed. */

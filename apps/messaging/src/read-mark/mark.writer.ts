@@ -1,4 +1,5 @@
-import type { Mark, MarkStore } from './mark.store';
+import { MarkReader } from './mark.reader';
+import type { Mark, MarkPlace, MarkStore } from './mark.store';
 
 interface Pending extends Mark {
   /** Moved by the user's own send: his devices derive it from the message and need no telling. */
@@ -18,13 +19,18 @@ export interface MarkWriterOptions {
 /** Collects read marks per user and conversation and writes them within a second, one statement for many. */
 export class MarkWriter {
   private pending = new Map<string, Pending>();
+  /** What is being written at the moment. */
+  private underWay: ReadonlyMap<string, Pending> = new Map();
   private timer?: NodeJS.Timeout;
-  private writing?: Promise<void>;
+  private writing = Promise.resolve();
+  private readonly reader: MarkReader;
 
-  constructor(private readonly options: MarkWriterOptions) {}
+  constructor(private readonly options: MarkWriterOptions) {
+    this.reader = new MarkReader(options.store);
+  }
 
   set(mark: Mark, isSilent: boolean): void {
-    const key = `${mark.conversationId}/${mark.userId}`;
+    const key = keyOf(mark);
     const known = this.pending.get(key);
     if (known) {
       known.readNumber = Math.max(known.readNumber, mark.readNumber);
@@ -41,18 +47,31 @@ export class MarkWriter {
     if (await this.options.store.setUnread(userId, conversationId, fromNumber)) this.options.notify([userId]);
   }
 
+  /** Where a mark stands that was set: there, or further. Rejects with pg's errors. */
+  async standing(mark: Mark): Promise<number> {
+    const key = keyOf(mark);
+    // These first: what leaves them meanwhile is read.
+    const collected = [this.pending, this.underWay].map((marks) => marks.get(key)?.readNumber ?? 0);
+    return Math.max(mark.readNumber, ...collected, await this.reader.standing(mark));
+  }
+
   /** Writes what is collected; marks that cannot be written are kept for the next time. */
-  async flush(): Promise<void> {
+  flush(): Promise<void> {
     clearTimeout(this.timer);
     this.timer = undefined;
-    await this.writing;
-    this.writing = this.write().finally(() => (this.writing = undefined));
-    await this.writing;
+    // One after the other: who waits for one waits for those before it.
+    this.writing = this.writing.then(() => this.write());
+    return this.writing;
   }
 
   private async write(): Promise<void> {
-    const taken = [...this.pending.values()];
+    this.underWay = this.pending;
     this.pending = new Map();
+    await this.writeAll([...this.underWay.values()]);
+    this.underWay = new Map();
+  }
+
+  private async writeAll(taken: Pending[]): Promise<void> {
     for (let i = 0; i < taken.length; i += CHUNK) {
       const chunk = taken.slice(i, i + CHUNK);
       try {
@@ -71,4 +90,8 @@ export class MarkWriter {
       }
     }
   }
+}
+
+function keyOf({ conversationId, userId }: MarkPlace): string {
+  return `${conversationId}/${userId}`;
 }

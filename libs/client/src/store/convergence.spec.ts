@@ -248,6 +248,26 @@ describe('a store behind a network that loses, repeats and reorders', () => {
     expect(world.store.conversation(id)).toMatchObject({ readNumber: 1, unread: 20 });
   });
 
+  it('takes the private unread mark back with what is read or sent, as the server does', () => {
+    const { server, store } = new World();
+    const id = server.create();
+    const { mine } = server.rooms.get(id)!;
+    const unreadFrom = () => store.conversation(id)?.unreadFrom;
+    for (let count = 0; count < 3; count += 1) server.send(id, OTHERS[0]!);
+    mine!.unreadFrom = 3;
+    store.applyReady(server.ready());
+    expect(unreadFrom()).toBe(3);
+    store.markRead(id, 2);
+    expect(unreadFrom()).toBe(3);
+    store.markRead(id, 3);
+    expect(unreadFrom()).toBeNull();
+
+    store.applyReady(server.ready());
+    expect(unreadFrom()).toBe(3);
+    store.applyAck(server.send(id, ME));
+    expect(unreadFrom()).toBeNull();
+  });
+
   describe.each([
     ['an answer to the question whether it is a member', false],
     ['a message that comes late', true],

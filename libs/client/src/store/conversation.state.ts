@@ -189,8 +189,11 @@ export class ConversationState {
   }
 
   markRead(number: number): boolean {
-    if (!this.own || number <= this.own.readNumber) return false;
-    this.own.readNumber = number;
+    const { own } = this;
+    if (!own || number <= own.readNumber) return false;
+    own.readNumber = number;
+    // As the server does, which tells nobody of what an own message moves.
+    if (own.unreadFrom !== null && own.unreadFrom <= number) own.unreadFrom = null;
     return true;
   }
 

@@ -30,7 +30,9 @@ interface Room {
   messages: Message[];
   /** Version of the last change of the shared part. */
   sharedVersion: number;
-  mine: { joinedVersion: number; firstNumber: number; readNumber: number; stamp: number } | undefined;
+  mine:
+    | { joinedVersion: number; firstNumber: number; readNumber: number; unreadFrom?: number; stamp: number }
+    | undefined;
   leftStamp: number;
 }
 
@@ -261,7 +263,7 @@ export class ServerModel {
       readNumber: mine.readNumber,
       unread: room.shared.messageCount - mine.readNumber,
       unreadMentions,
-      unreadFrom: null,
+      unreadFrom: mine.unreadFrom ?? null,
       notifications: { level: 'all', mutedUntil: null },
       lastMessage: copy(readable.at(-1) ?? null),
       lastActivityAt: AT,
