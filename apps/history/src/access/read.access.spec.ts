@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { until } from '@parley/testing';
+import { HeadWatch } from '../feed/head.watch';
 import { World } from '../testing/world';
 
 let world: World;
@@ -68,6 +69,20 @@ describe('permissions', () => {
     await world.settled(id);
 
     expect((await history.get(bob, `/v1/conversations/${id}/messages`)).status).toBe(404);
+  });
+
+  it('end with the membership for whoever waits for what comes after it, too', async () => {
+    const id = world.talk(1);
+    await world.settled(id);
+    const { version } = peer.log.of(id).conversation;
+    const reach = jest.spyOn(history.service.app.get(HeadWatch), 'reach');
+    const waiting = history.get(bob, `/v1/conversations/${id}/messages?atLeast=${version + 2}`);
+    await until('he may read, and waits', () => reach.mock.calls.some(([waitedFor]) => waitedFor === id));
+    peer.log.removeMember(id, bob);
+    peer.log.send(id, alice, 'without bob');
+    peer.publish();
+
+    expect(await waiting).toMatchObject({ status: 404, body: { code: 'not_found' } });
   });
 
   it('end with the conversation', async () => {

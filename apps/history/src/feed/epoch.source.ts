@@ -22,6 +22,17 @@ export class EpochSource {
     return this.epoch ?? this.ask();
   }
 
+  /**
+   * Whether state of this epoch is the deployment's. One that is not known yet is believed, so that reads go on without messaging;
+   * an empty one is of no epoch.
+   *
+   * @throws ParleyError `unavailable` while it is another than the one that is known, and messaging does not answer
+   */
+  async isInForce(epoch: string): Promise<boolean> {
+    if (epoch === '') return false;
+    return this.epoch === undefined || this.epoch === epoch || (await this.confirm()) === epoch;
+  }
+
   /** State of another epoch was seen: asks messaging again, at most once a second. */
   async confirm(): Promise<string> {
     if (this.epoch !== undefined && performance.now() - this.askedAt < askAgainMs) return this.epoch;

@@ -93,6 +93,40 @@ describeStores('the feed', ({ fresh, itRefusing }) => {
     });
   });
 
+  it('gives no message of a batch that is being written, where later ones may come before earlier ones', async () => {
+    const id = peer.log.create('group', [alice, bob]);
+    const root = peer.log.send(id, bob, 'one');
+    peer.publish();
+    await numbers(id, 2);
+    peer.log.send(id, bob, 'two', { threadId: root.id });
+    await damage.writeAlone(peer.log.send(id, bob, 'three', { threadId: root.id, pinned: true }));
+    const pages = ['messages', 'messages?after=0', 'messages?before=9', 'messages?around=3'];
+    const read = (list: string) => first().get<MessagePage>(alice, `/v1/conversations/${id}/${list}`);
+
+    for (const list of pages)
+      expect((await read(list)).body).toEqual({ items: [root], hasBefore: false, hasAfter: false });
+    for (const list of ['pins', `messages/${root.id}/thread`])
+      expect((await read(list)).body).toEqual({ items: [], nextCursor: null });
+
+    peer.publish();
+    expect(await numbers(id, 4)).toEqual([1, 2, 3]);
+  });
+
+  it('lets nobody read what is left of a former epoch', async () => {
+    const id = peer.log.create('group', [alice, bob]);
+    peer.log.send(id, bob, 'hello');
+    peer.publish();
+    await numbers(id, 2);
+    const path = `/v1/conversations/${id}/messages`;
+
+    for (const epoch of ['', 'epoch-0']) {
+      await damage.date(id, epoch);
+      expect(await first().get(alice, path)).toMatchObject({ status: 503, body: { code: 'unavailable' } });
+    }
+    await damage.date(id, peer.epoch);
+    expect((await first().get(alice, path)).status).toBe(200);
+  });
+
   itRefusing(
     'parks what the store itself refuses, alone of its batch, and takes it when it is mended',
     async () => {

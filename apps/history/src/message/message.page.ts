@@ -10,15 +10,16 @@ export interface PageAsk {
 
 type Range = Pick<MessageSelection, 'above' | 'below' | 'newest' | 'limit'>;
 
-/** What to read for a page. */
+/** What to read for a page: nothing beyond the head, where messages may be written one by one, later ones before earlier ones. */
 export function rangeOf({ before, after, around }: PageAsk, limit: number, messageCount: number): Range {
-  if (before !== undefined) return { below: before, newest: true, limit };
-  if (after !== undefined) return { above: after, newest: false, limit };
-  if (around === undefined) return { newest: true, limit };
+  const end = messageCount + 1;
+  if (before !== undefined) return { below: Math.min(before, end), newest: true, limit };
+  if (after !== undefined) return { above: after, below: end, newest: false, limit };
+  if (around === undefined) return { below: end, newest: true, limit };
   // Half of the page lies before the middle; near an end the other half takes what is left over.
   const middle = Math.min(Math.max(around, 1), Math.max(messageCount, 1));
   const lowest = Math.max(1, Math.min(middle - Math.floor(limit / 2), messageCount - limit + 1));
-  return { above: lowest - 1, newest: false, limit };
+  return { above: lowest - 1, below: end, newest: false, limit };
 }
 
 /** Numbers are dense from 1 to `messageCount`, so the ends of a page tell what lies beyond. */

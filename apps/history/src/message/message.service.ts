@@ -42,28 +42,35 @@ export class MessageService {
 
   async one(userId: string, conversationId: string, messageId: string, atLeast?: number): Promise<Message> {
     await this.access.check(userId, conversationId, atLeast);
-    const message = await this.store.message(conversationId, messageId);
-    if (!message) throw new ParleyError('not_found', 'There is no such message.');
-    return message;
+    return this.find(conversationId, messageId);
   }
 
   /** The replies in a message's thread, in rising number, without the message itself. */
   async thread(userId: string, conversationId: string, messageId: string, ask: ListAsk) {
     const above = numberOf(ask.cursor);
-    await this.one(userId, conversationId, messageId, ask.atLeast);
+    const { messageCount } = await this.access.check(userId, conversationId, ask.atLeast);
+    await this.find(conversationId, messageId);
+    const below = messageCount + 1;
     return this.list(ask, (limit) =>
-      this.store.messages({ conversationId, threadId: messageId, above, newest: false, limit }),
+      this.store.messages({ conversationId, threadId: messageId, above, below, newest: false, limit }),
     );
   }
 
   /** Pinned messages, the newest message first. */
   async pins(userId: string, conversationId: string, ask: ListAsk) {
-    const below = numberOf(ask.cursor);
-    await this.access.check(userId, conversationId, ask.atLeast);
+    const before = numberOf(ask.cursor);
+    const { messageCount } = await this.access.check(userId, conversationId, ask.atLeast);
+    const below = Math.min(before ?? Infinity, messageCount + 1);
     return this.list(ask, async (limit) => {
       const pinned = await this.store.messages({ conversationId, pinned: true, below, newest: true, limit });
       return pinned.reverse();
     });
+  }
+
+  private async find(conversationId: string, messageId: string): Promise<Message> {
+    const message = await this.store.message(conversationId, messageId);
+    if (!message) throw new ParleyError('not_found', 'There is no such message.');
+    return message;
   }
 
   private async list(ask: ListAsk, read: (limit: number) => Promise<Message[]>): Promise<MessageList> {

@@ -1,6 +1,7 @@
-import { partitionOf } from '@parley/contracts';
+import { type Message, partitionOf } from '@parley/contracts';
 import { createConnection } from 'mongoose';
 import { Client } from 'pg';
+import { encodeMessage } from '../view/message.codec';
 import { collectionsOf, keyOf, scopeOf } from '../view/mongo.documents';
 import type { StoreEnvironment } from './store';
 
@@ -12,6 +13,10 @@ export interface Sabotage {
   accept(): Promise<void>;
   /** As a crash of the server, with writes that had not reached the disk: the last message is gone, and all that says so. */
   lose(conversationId: string, number: number): Promise<void>;
+  /** This message of a batch is written, and nothing else of it yet: neither those before it nor the head. */
+  writeAlone(message: Message): Promise<void>;
+  /** The conversation's partition holds another epoch. */
+  date(conversationId: string, epoch: string): Promise<void>;
   end(): Promise<void>;
 }
 
@@ -40,6 +45,17 @@ async function inPostgres(connectionString: string): Promise<Sabotage> {
         partitionOf(id),
       ]);
     },
+    async writeAlone(message) {
+      const { conversationId, number, version, createdAt, id, threadId, pinned } = message;
+      await client.query(
+        `insert into messages (conversation_id, number, version, created_at, id, thread_id, pinned, body)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)`,
+        [conversationId, number, version, createdAt, id, threadId, pinned, encodeMessage(message)],
+      );
+    },
+    async date(id, epoch) {
+      await client.query('update applied set epoch = $2 where partition = $1', [partitionOf(id), epoch]);
+    },
     end: () => client.end(),
   };
 }
@@ -61,6 +77,25 @@ async function inMongo(url: string): Promise<Sabotage> {
       await conversations.updateOne({ _id: scope }, { $set: { head: number, messageCount: number - 1 } });
       await applied.updateOne({ _id: partitionOf(id) }, { $inc: { position: -1 } });
     },
+    async writeAlone(message) {
+      const { conversationId, number, version, createdAt, id, threadId, pinned } = message;
+      const { generation } = (await applied.findOne({ _id: partitionOf(conversationId) })) ?? {
+        generation: 0,
+      };
+      const scope = scopeOf(conversationId, generation);
+      const _id = keyOf(scope, number);
+      await messages.insertOne({
+        _id,
+        scope,
+        id,
+        version,
+        createdAt: new Date(createdAt),
+        ...(threadId !== undefined && { thread: keyOf(threadId, number) }),
+        ...(pinned && { pin: _id }),
+        body: encodeMessage(message),
+      });
+    },
+    date: async (id, epoch) => void (await applied.updateOne({ _id: partitionOf(id) }, { $set: { epoch } })),
     end: () => connection.close(),
   };
 }

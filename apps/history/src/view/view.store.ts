@@ -23,7 +23,7 @@ export interface SoundRows {
 /** What the view knows of a conversation and of one user's place in it. */
 export interface Standing {
   conversationId: string;
-  /** The epoch of the log that this state came from. */
+  /** The epoch of the log that this state came from; empty while what is left of a former one is being erased. */
   epoch: string;
   /** Everything up to this version is in the view. */
   head: number;
