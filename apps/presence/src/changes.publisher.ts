@@ -55,6 +55,8 @@ export class ChangesPublisher implements OnModuleInit, BeforeApplicationShutdown
     } catch (error) {
       if (!this.failing) log.warn({ err: error }, 'Changes cannot be told at the moment.');
       this.failing = true;
+      // Redis may come back as another one, whose clock is behind.
+      this.told = '0';
     }
   }
 }

@@ -25,11 +25,13 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function userKey(id) return root .. ':user:' .. id end
 local function nodeKey(node) return root .. ':node:' .. node end
 
--- Revisions start at the time in microseconds: they rise even over a flushed Redis.
+-- No revision is below the time in microseconds: they rise even over a Redis that was flushed, or that has lost its last
+-- moments, whose revisions have been told.
 local function markChanged(id)
   local revision = redis.call('INCR', root .. ':revision')
-  if revision == 1 then
-    revision = time[1] * 1000000 + time[2]
+  local least = time[1] * 1000000 + time[2]
+  if revision < least then
+    revision = least
     redis.call('SET', root .. ':revision', string.format('%.0f', revision))
   end
   redis.call('ZADD', root .. ':changes', string.format('%.0f', revision), id)

@@ -147,6 +147,27 @@ describe('choices', () => {
 });
 
 describe('changes', () => {
+  test('a change is told after Redis has lost its last moments', async () => {
+    const [redis] = clients as [Redis];
+    await tell(store);
+    const [alice, a] = [randomUUID(), randomUUID()];
+    await store.apply([event(a, 1, alice, 1)]);
+    const kept = await Promise.all(
+      (await redis.keys('*')).map(async (key) => [key, await redis.dumpBuffer(key)] as const),
+    );
+    await store.apply(Array.from({ length: 3 }, (_, i) => event(a, i + 2, randomUUID(), 1)));
+    const { revision } = await store.turn('0', 1000);
+
+    await redis.flushdb();
+    for (const [key, value] of kept) if (value) await redis.restore(key, 0, value);
+    const bob = randomUUID();
+    await store.apply([event(a, 9, bob, 1)]);
+
+    const { items } = await store.turn(revision, 1000);
+    expect(items).toMatchObject([{ userId: bob, status: 'online' }]);
+    await tell(store);
+  });
+
   test('a change is given again until it was told, and one made meanwhile is not lost', async () => {
     const [alice, bob, a] = [randomUUID(), randomUUID(), randomUUID()];
     await store.apply([event(a, 1, alice, 1), event(a, 2, bob, 1)]);
