@@ -10,7 +10,6 @@ import {
 import { Reflector } from '@nestjs/core';
 import { ParleyError } from '@parley/contracts';
 import type { Request } from 'express';
-import { ExtractJwt } from 'passport-jwt';
 import { TokenVerifier } from './token';
 
 export interface AuthenticatedUser {
@@ -32,7 +31,12 @@ export const CurrentUser = createParamDecorator((_data: unknown, context: Execut
 
 type AuthenticatedRequest = Request & { user?: AuthenticatedUser };
 
-const bearer = ExtractJwt.fromAuthHeaderAsBearerToken();
+/** From the beginning on, so that it takes no longer the longer the header is; passport-jwt's own looks for one from every character. */
+const BEARER = /^Bearer +(\S+)$/i;
+
+function bearer({ headers: { authorization } }: Request): string | undefined {
+  return authorization === undefined ? undefined : BEARER.exec(authorization)?.[1];
+}
 
 /**
  * Lets only holders of a valid access token through, on every HTTP route of every service that is not `@Public()`. The

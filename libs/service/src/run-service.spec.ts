@@ -263,6 +263,12 @@ describe('a service', () => {
       expect(response.status).toBe(200);
       expect(await response.json()).toEqual({ userId, sessionId });
     });
+    test('the scheme in any case, and nothing but a scheme and a token', async () => {
+      const [good, url] = [await token(), '/v1/things/mine'];
+      expect((await get(url, { Authorization: `bearer ${good}` })).status).toBe(200);
+      for (const Authorization of [good, `Bearer ${good} more`, `Basic ${good}`, 'x'.repeat(12_000)])
+        await expectProblem(await get(url, { Authorization }), 401, 'unauthenticated');
+    });
     test('none', async () => {
       const response = await get('/v1/things/mine');
       expect(response.headers.get('www-authenticate')).toContain('Bearer');
