@@ -36,7 +36,9 @@ export const configSchema = baseConfig.extend({
   THROTTLE_WINDOW_SECONDS: numberVariable(300, 1, 86_400).describe(
     'The three bounds below count within this.',
   ),
-  LOGIN_FAILURES_PER_ACCOUNT_MAX: numberVariable(10, 1).describe('Failed logins to one account.'),
+  LOGIN_FAILURES_PER_ACCOUNT_MAX: numberVariable(10, 1).describe(
+    'Failed logins by one username, and by one mail address.',
+  ),
   LOGIN_FAILURES_PER_ADDRESS_MAX: numberVariable(100, 1).describe(
     'Generous, since offices and carriers stand behind one address.',
   ),

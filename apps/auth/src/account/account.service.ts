@@ -86,12 +86,10 @@ export class AccountService {
   async login(body: LoginBody, caller: Caller): Promise<Authenticated> {
     const key = asciiKey(body.login);
     const user = await this.users.findOneBy(key.includes('@') ? { emailKey: key } : { usernameKey: key });
-    const attempt = await this.throttle
-      .login(user?.id ?? key, caller.address, caller.report)
-      .catch((error) => {
-        logins.inc({ outcome: 'throttled' });
-        throw error;
-      });
+    const attempt = await this.throttle.login(key, caller.address, caller.report).catch((error) => {
+      logins.inc({ outcome: 'throttled' });
+      throw error;
+    });
     // Asked for even where there is no user, so that both ways take the same steps.
     const credential = await this.credentials.findOneBy({ userId: user?.id ?? uuid() });
     const fits = await this.hasher.verify(credential?.passwordHash, body.password);
@@ -99,7 +97,7 @@ export class AccountService {
       logins.inc({ outcome: 'invalid_credentials' });
       throw wrongLogin();
     }
-    await attempt.succeeded();
+    await attempt.succeeded([user.emailKey, user.usernameKey]);
     if (body.totp !== undefined) {
       // Only whoever knows the password learns this. To take a code that nobody checks would be a lie.
       throw new ParleyError('invalid_request', 'totp: no second factor is enrolled', {
@@ -126,12 +124,13 @@ export class AccountService {
    */
   async changePassword(user: AuthenticatedUser, body: ChangePasswordBody, caller: Caller): Promise<void> {
     await this.sessions.assertLive(user);
+    // By the id, which nobody gives at a login: strangers who guess there must not keep the owner from changing it.
     const attempt = await this.throttle.login(user.userId, caller.address, caller.report);
     const credential = await this.credentials.findOneBy({ userId: user.userId });
     if (!(await this.hasher.verify(credential?.passwordHash, body.currentPassword))) {
       throw wrongPassword();
     }
-    await attempt.succeeded();
+    await attempt.succeeded([user.userId]);
     const passwordHash = await this.hasher.hash(body.newPassword);
     await this.outbox.transaction(user.userId, async (manager, emit) => {
       // Of two changes at once the second must not undo the first, nor outlive the session that the first has ended.

@@ -28,8 +28,12 @@ export type ReportRate = (state: RateState) => void;
 
 /** One login under way; its failure is already counted, so that many at once cannot slip through. */
 export interface LoginAttempt {
-  /** Gives back what was counted, and remembers that this account logs in from this address. */
-  succeeded(): Promise<void>;
+  /**
+   * Gives back what was counted, and remembers that the account logs in from this address.
+   *
+   * @param names all that the account may be called by
+   */
+  succeeded(names: string[]): Promise<void>;
 }
 
 const knownSeconds = 30 * 86_400;
@@ -37,8 +41,10 @@ const knownSeconds = 30 * 86_400;
 const refused = counter('auth_throttled_total', 'Attempts refused by the throttle.', ['bucket']);
 
 /**
- * Slows guessing down, by address and by account. There is no lockout: an account's bucket is refilled within minutes, and
- * an address from which the owner has logged in lately has a bucket of its own, which strangers cannot empty.
+ * Slows guessing down, by address and by the name that is given for an account. A username and a mail address each have a bucket,
+ * whether they belong together, to different accounts or to none: one for both would tell strangers whose address it is. There is no
+ * lockout: a bucket is refilled within minutes, and an address from which the owner has logged in lately has one of its own, which
+ * strangers cannot empty.
  *
  * Counted in Redis for all instances together; while Redis is away, each instance counts for itself. Addresses and
  * accounts are kept as hashes only.
@@ -77,21 +83,23 @@ export class Throttle {
   /**
    * Counts a login, before the password is looked at.
    *
-   * @param account the user's id, or the given name where there is no such user: both are throttled alike
+   * @param name as it was given, folded, whether there is such an account or not
    * @throws `rate_limited`
    */
-  async login(account: string, address: string, report: ReportRate): Promise<LoginAttempt> {
+  async login(name: string, address: string, report: ReportRate): Promise<LoginAttempt> {
     const addressKey = hashed(network(address));
-    const accountKey = hashed(account);
-    const pairKey = hashed(`${account} ${network(address)}`);
+    const accountKey = hashed(name);
+    const pairKeyOf = (called: string) => hashed(`${called} ${network(address)}`);
+    const pairKey = pairKeyOf(name);
     const known = await this.isKnown(pairKey);
     await take(this.address, 'address', addressKey, report);
     if (known) await take(this.pair, 'pair', pairKey, report);
     else await take(this.account, 'account', accountKey, report);
     return {
-      succeeded: async () => {
+      succeeded: async (names) => {
         const own = known ? this.pair.reward(pairKey) : this.account.reward(accountKey);
-        await Promise.all([this.address.reward(addressKey), own, this.remember(pairKey)]);
+        const remembered = names.map((called) => this.remember(pairKeyOf(called)));
+        await Promise.all([this.address.reward(addressKey), own, ...remembered]);
       },
     };
   }

@@ -125,17 +125,17 @@ describe('the throttle', () => {
   let world: World;
   beforeAll(async () => {
     world = await startWorld({ LOGIN_FAILURES_PER_ACCOUNT_MAX: '3', LOGIN_FAILURES_PER_ADDRESS_MAX: '6' });
-    for (const name of ['alice', 'bob', 'carol']) await register(world.services[0]!, name);
+    for (const name of ['alice', 'bob', 'carol', 'dave', 'erin']) await register(world.services[0]!, name);
   });
   afterAll(() => world.stop());
 
   const wrong = (name: string, address: string) => login(world, { login: name, password: 'wrong' }, address);
 
-  test('slows guessing at one account, wherever it comes from and however the account is named', async () => {
+  test('slows guessing at one account, wherever it comes from and however its name is written', async () => {
     for (const [name, n] of [
       ['alice', 1],
       ['ALICE', 2],
-      ['alice@example.org', 3],
+      ['Alice', 3],
     ] as const) {
       expect((await wrong(name, `198.51.100.${n}`)).status).toBe(401);
     }
@@ -152,12 +152,41 @@ describe('the throttle', () => {
     expect((await wrong('nobody', '198.51.101.9')).status).toBe(429);
   });
 
+  test('does not tell by throttling which address belongs to which username', async () => {
+    const remaining = async (name: string, n: number) =>
+      (await wrong(name, `198.51.103.${n}`)).headers.get('ratelimit-remaining');
+    expect(await remaining('dave@example.org', 1)).toBe('2');
+    expect(await remaining('dave', 2)).toBe('2');
+    for (const n of [3, 4]) await wrong('dave@example.org', `198.51.103.${n}`);
+    expect((await wrong('dave@example.org', '198.51.103.5')).status).toBe(429);
+    expect((await wrong('dave', '198.51.103.6')).status).toBe(401);
+  });
+
   test('never locks the owner out of where the owner logs in from', async () => {
     const home = '192.0.2.7';
+    const names = ['bob', 'bob@example.org'];
     expect((await login(world, { login: 'bob', password }, home)).status).toBe(200);
-    for (let n = 0; n < 4; n += 1) await wrong('bob', `198.51.102.${n}`);
-    expect((await wrong('bob', '198.51.102.9')).status).toBe(429);
-    expect((await login(world, { login: 'bob', password }, home)).status).toBe(200);
+    for (const name of names) {
+      for (let n = 0; n < 4; n += 1) await wrong(name, `198.51.102.${n}`);
+      expect((await wrong(name, '198.51.102.9')).status).toBe(429);
+    }
+    for (const name of names) expect((await login(world, { login: name, password }, home)).status).toBe(200);
+  });
+
+  test('lets the owner change the password while strangers guess it', async () => {
+    const { body } = await login(world, { login: 'erin', password }, '192.0.2.8');
+    const { accessToken } = (body as unknown as Authenticated).tokens;
+    for (let n = 0; n < 4; n += 1) await wrong('erin', `198.51.104.${n}`);
+    const change = (currentPassword: string) =>
+      call(world.services[0]!, 'POST', '/v1/auth/password/change', {
+        token: accessToken,
+        body: { currentPassword, newPassword: 'another horse battery' },
+        headers: { 'X-Real-IP': '192.0.2.9' },
+      });
+    for (let n = 0; n < 2; n += 1) expect((await change('wrong')).status).toBe(401);
+    expect((await change(password)).status).toBe(204);
+    for (let n = 0; n < 3; n += 1) await change('wrong');
+    expect((await change('wrong')).status).toBe(429);
   });
 
   test('counts failures only', async () => {
