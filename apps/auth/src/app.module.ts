@@ -26,6 +26,7 @@ import { databaseSettings } from './database';
 import { DocumentsController } from './documents/documents.controller';
 import { Outbox } from './outbox/outbox';
 import { OutboxPublisher } from './outbox/outbox.publisher';
+import { SessionConsumer } from './session/session.consumer';
 import { SessionController } from './session/session.controller';
 import { SessionRow } from './session/session.entity';
 import { SessionJanitor } from './session/session.janitor';
@@ -57,7 +58,14 @@ export class AppModule implements OnModuleInit, OnApplicationShutdown {
           serves: { queries: true },
         }),
       ],
-      controllers: [AccountController, SessionController, UserController, UserConsumer, DocumentsController],
+      controllers: [
+        AccountController,
+        SessionController,
+        SessionConsumer,
+        UserController,
+        UserConsumer,
+        DocumentsController,
+      ],
       providers: [
         // Used by the throttle alone, which counts by itself when Redis is slow: a login asks it several times.
         { provide: Redis, useFactory: () => createRedis(config, { commandTimeout: 200 }) },

@@ -36,6 +36,7 @@ import { Drain } from './socket/drain';
 import { Handshake } from './socket/handshake';
 import { Housekeeping } from './socket/housekeeping';
 import { RevokedSessions } from './socket/revoked-sessions';
+import { SessionCheck } from './socket/session.check';
 import { Sessions } from './socket/sessions';
 import { SocketGateway } from './socket/socket.gateway';
 import { Profiles } from './user/profiles';
@@ -53,7 +54,8 @@ export class AppModule {
         { provide: Cluster, useFactory: () => new Cluster(config) },
         { provide: Sessions, useFactory: () => new Sessions(config) },
         provided(Handshake, CONFIG, TokenVerifier, Cluster),
-        provided(RevokedSessions),
+        provided(RevokedSessions, Broker),
+        provided(SessionCheck, Requester, RevokedSessions),
         provided(Profiles, Requester, Broker),
         provided(Rooms),
         provided(RecentRows),
@@ -72,6 +74,7 @@ export class AppModule {
         assembled(JoinService, {
           requester: Requester,
           profiles: Profiles,
+          check: SessionCheck,
           log: NodeLog,
           recent: RecentRows,
           rooms: Rooms,

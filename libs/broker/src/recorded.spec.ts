@@ -51,7 +51,12 @@ describe('what the release before wrote', () => {
         answered.add(pattern);
       }
     // One that the release before did not know yet is to be named here until it is recorded.
-    expect([...answered].sort()).toEqual(Object.keys(catalogue).sort());
+    const isNew = new Set(['auth.sessions']);
+    expect([...answered].sort()).toEqual(
+      Object.keys(catalogue)
+        .filter((pattern) => !isNew.has(pattern))
+        .sort(),
+    );
   });
 
   it('has the shapes that the schemas of now take', () => {

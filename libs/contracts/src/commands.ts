@@ -144,6 +144,8 @@ export const queries = {
     z.object({ epoch: z.string(), conversations: z.array(conversationDelta), removed: z.array(id) }),
   ),
   'auth.users': query(z.object({ ids: z.array(id) }), z.object({ users: z.array(profile) })),
+  /** Those of the sessions that have not ended; of no others is anything said. */
+  'auth.sessions': query(z.object({ ids: z.array(id) }), z.object({ live: z.array(id) })),
   'presence.get': query(z.object({ userIds: z.array(id) }), z.object({ items: z.array(presenceEntry) })),
   'presence.set': query(
     z.object({ userId: id, status: presenceStatus.exclude(['offline']) }),

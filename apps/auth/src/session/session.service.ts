@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { ParleyError, id, limits, type Session, type Tokens } from '@parley/contracts';
-import { SERVICE_CONFIG, counter, type AuthenticatedUser } from '@parley/service';
+import { SERVICE_CONFIG, counter, readAgain, type AuthenticatedUser } from '@parley/service';
 import {
+  In,
   IsNull,
   LessThan,
   MoreThan,
@@ -162,6 +163,13 @@ export class SessionService {
   async ticketFor(user: AuthenticatedUser): Promise<{ ticket: string; expiresIn: number }> {
     await this.assertLive(user);
     return { ticket: await this.signer.sign('ticket', user, ticketSeconds), expiresIn: ticketSeconds };
+  }
+
+  /** Those of the sessions that have not ended. */
+  async liveAmong(ids: string[]): Promise<string[]> {
+    const where = { id: In(ids), revokedAt: IsNull(), expiresAt: MoreThan(new Date()) };
+    const rows = await readAgain(() => this.sessions.find({ select: { id: true }, where }));
+    return rows.map((row) => row.id);
   }
 
   /** @throws `unauthenticated` when the session has ended though its access token still lives */

@@ -1,3 +1,4 @@
+import { Broker, ControlInbox, Requester } from '@parley/broker';
 import type { Authenticated, Session } from '@parley/contracts';
 import { TokenVerifier } from '@parley/service';
 import { accessTokenFor } from '@parley/testing';
@@ -34,6 +35,25 @@ async function loginAs(login: string, device: string): Promise<string> {
   });
   return body.tokens.accessToken;
 }
+
+test('other services learn which sessions have ended by asking', async () => {
+  const { tokens } = await register(service(), 'asked');
+  const phone = await loginAs('asked', 'Phone');
+  const [live, ended] = (await sessions(tokens.accessToken)).body.items.map(({ id }) => id).reverse();
+  expect((await end(phone, ended!)).status).toBe(204);
+  const logger = { info: () => undefined, warn: () => undefined, error: () => undefined };
+  const options = { url: world.config.AMQP_URL, service: 'realtime', instanceId: uuid(), logger } as const;
+  const broker = new Broker(options);
+  const requester = new Requester(broker, new ControlInbox(broker));
+  broker.start();
+  await broker.whenConnected();
+  const expired = (await sessions((await register(service(), 'idle')).tokens.accessToken)).body.items[0]!.id;
+  await query(world, 'update auth.sessions set expires_at = now() where id = $1', [expired]);
+  const answer = await requester.query('auth.sessions', { ids: [live!, ended!, expired, uuid()] });
+  expect(answer).toEqual({ live: [live] });
+  requester.stop();
+  await broker.stop();
+});
 
 test('the list shows each device, newest first, and which one asks', async () => {
   await register(service(), 'lister');

@@ -10,6 +10,7 @@ import type { Rooms } from '../feed/rooms';
 import type { RowApplier } from '../feed/row.applier';
 import { metrics } from '../metrics';
 import type { Session } from '../socket/session';
+import type { SessionCheck } from '../socket/session.check';
 import type { Profile, Profiles } from '../user/profiles';
 
 export type Memberships = QueryReply<'messaging.join'>;
@@ -23,6 +24,7 @@ interface Join {
 export interface JoinParts {
   requester: Requester;
   profiles: Profiles;
+  check: SessionCheck;
   log: NodeLog;
   recent: RecentRows;
   rooms: Rooms;
@@ -101,9 +103,13 @@ export class JoinService {
     if ([...sessions].every(({ state }) => state === 'closing')) return;
     try {
       if (performance.now() - queuedAtMs > WAIT_MS_MAX) throw new Error('The wait was too long.');
-      await this.withMemberships(userId, this.parts.profiles.get(userId), (answer, floor, profile) => {
+      const { check, profiles } = this.parts;
+      const sessionIds = [...new Set([...sessions].map(({ sessionId }) => sessionId))];
+      const beside = Promise.all([profiles.get(userId), check.endedAmong(sessionIds)]);
+      await this.withMemberships(userId, beside, (answer, floor, [profile, ended]) => {
         for (const session of sessions) {
-          if (profile) this.complete(session, answer, floor, profile);
+          if (ended.has(session.sessionId)) session.close('session_revoked');
+          else if (profile) this.complete(session, answer, floor, profile);
           else session.close('unauthenticated');
         }
       });

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { connect } from 'node:net';
-import { limits } from '@parley/contracts';
+import { limits, ParleyError } from '@parley/contracts';
 import { until } from '@parley/testing';
 import { aUser, World } from '../testing/world';
 
@@ -146,6 +146,31 @@ describe('the handshake', () => {
     expect(await other.ask('conversation:read', { conversationId: aUser(), number: 1 })).toMatchObject({
       ok: true,
     });
+  });
+
+  it('opens no socket for a session that had ended before the node came', async () => {
+    const [user, ended, live] = [aUser(), randomUUID(), randomUUID()];
+    world.ended.add(ended);
+    await isRefused({ token: await world.token(user, { sid: ended }) }, 'session_revoked');
+    await isRefused({ ticket: await world.ticket(user, { sid: ended }) }, 'session_revoked');
+    // Beside one that has not: each is judged for itself.
+    const together = [ended, live].map(async (sid) =>
+      world.open({ token: await world.token(user, { sid }) }),
+    );
+    const [refused, joined] = await Promise.all(together);
+    expect(await joined!.take('ready')).toMatchObject({ sessionId: live });
+    expect(await refused!.take('session:closing')).toMatchObject({ code: 'session_revoked' });
+  });
+
+  it('believes tokens while auth does not say which sessions have ended', async () => {
+    const [user, ended] = [aUser(), randomUUID()];
+    world.ended.add(ended);
+    world.auth.answer('auth.sessions', () => {
+      throw new ParleyError('invalid_request', 'Nothing here handles auth.sessions.');
+    });
+    await world.startNode();
+    const client = world.open({ token: await world.token(user, { sid: ended }) }, 2);
+    expect(await client.take('ready')).toMatchObject({ sessionId: ended });
   });
 
   it('answers plain HTTP at its path without harm', async () => {

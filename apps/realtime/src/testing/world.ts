@@ -29,6 +29,8 @@ export class World {
   beforeUsersAnswer: (ids: string[]) => Promise<void> = () => Promise.resolve();
   /** Awaited before presence is answered, after it was read. */
   beforePresenceAnswer: () => Promise<void> = () => Promise.resolve();
+  /** Sessions that auth knows to have ended. */
+  readonly ended = new Set<string>();
   beforeSyncAnswer: () => Promise<void> = () => Promise.resolve();
   /** Whom history takes for a member; it may be behind messaging. */
   viewOf: (userId: string) => ReturnType<TestLog['memberOf']> = (userId) =>
@@ -171,6 +173,7 @@ export class World {
       await this.beforeUsersAnswer(ids);
       return { users: ids.map((id) => ({ id, username: `user-${id.slice(-4)}`, displayName: 'A name' })) };
     });
+    this.auth.answer('auth.sessions', ({ ids }) => ({ live: ids.filter((id) => !this.ended.has(id)) }));
     this.history.answer('history.sync', async ({ userId, versions }) => {
       const conversations = this.viewOf(userId)
         .filter(({ conversation }) => versions[conversation.id] !== undefined)
