@@ -95,6 +95,7 @@ function checkAll(folder) {
   }));
   for (const app of APPS.filter((app) => !bases.includes(app))) findings.push(`base: there is no ${app}`);
   schema([...alone, ...overlays]);
+  const owners = ownersIn(alone);
   for (const { where, objects } of overlays) {
     const configs = new Map(APPS.map((app) => [app, checkApp(where, objects, app)]));
     for (const object of objects) checkPods(where, object);
@@ -108,6 +109,7 @@ function checkAll(folder) {
       ...encryption(objects),
       ...gatewayDoor(objects),
       ...databaseConnections(objects, configs),
+      ...selectable(objects, owners),
       ...(where.startsWith('overlays/production') ? images(objects) : []),
     ])
       findings.push(`${where}: ${text}`);
@@ -172,6 +174,27 @@ function allArrows(objects, configs) {
     ...exporterArrows(objects).map((text) => `mongodb-exporter ${text}`),
     ...serverArrows(objects),
   ];
+}
+
+/** `Kind/name` of what the apps and Kong are made of, to whose it is. */
+function ownersIn(bases) {
+  return new Map(
+    [...APPS, 'kong'].flatMap((app) =>
+      bases.find(({ where }) => where === `base/${app}`).objects.map((one) => [identity(one), app]),
+    ),
+  );
+}
+
+/** What a generator made has its content in its name. */
+function identity({ kind, metadata: { name } }) {
+  return `${kind}/${kind === 'ConfigMap' ? name.replace(/-[0-9a-z]{10}$/, '') : name}`;
+}
+
+/** docs/operations.md takes apps and Kong back by `parley/app`, and leaves the servers. */
+function selectable(objects, owners) {
+  return objects
+    .filter((one) => one.metadata.labels?.['parley/app'] !== owners.get(identity(one)))
+    .map((one) => `${identity(one)}: parley/app is not ${owners.get(identity(one)) ?? 'absent'}`);
 }
 
 /** They are called as the workflow calls those that it publishes. */

@@ -5,8 +5,8 @@ import { APPS, inspectApps } from '../apps';
 import { type CommandOptions, run } from '../command';
 import type { Act, Deployment } from '../deployment';
 import { reviewMonitoring } from '../monitoring/review';
+import { operatorsFunctions } from '../operations';
 import { composeActs } from './acts';
-import { operatorsFunctions } from './operations';
 
 const FILES = ['docker/compose.yml', 'docker/compose.scaled.yml'];
 const TLS_FILES = ['docker/compose.tls.yml', 'docker/compose.scaled.tls.yml'];

@@ -1,13 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { APPS, AWAY_MS, CONSUMERS, READY_WITHIN_MS } from '../apps';
 import type { Act } from '../deployment';
+import { upgradeInKubernetes } from '../operations';
 import type { Kubernetes } from './kubernetes';
 
 /** Of each app, so that one may go while nobody notices. */
 export const INSTANCES = 2;
 
 /** @param servers those that the overlay brings */
-export function kubernetesActs(cluster: Kubernetes, servers: readonly string[]): Act[] {
+export function kubernetesActs(cluster: Kubernetes, servers: readonly string[], overlay: string): Act[] {
   return [
     ...APPS.map((app) => ({
       name: `replace ${app}`,
@@ -37,7 +38,18 @@ export function kubernetesActs(cluster: Kubernetes, servers: readonly string[]):
         await cluster.settled();
       },
     })),
+    { name: 'upgrade', isOrderly: true, run: () => upgrade(cluster, overlay) },
   ];
+}
+
+/** As docs/operations.md has it. Since the images are the same, nothing is replaced by it: all apps are at once, as by others. */
+async function upgrade(cluster: Kubernetes, overlay: string): Promise<void> {
+  await cluster.operate(upgradeInKubernetes(overlay));
+  // What is applied has the overlay's own numbers.
+  await cluster.scale(APPS, INSTANCES);
+  const deployments = APPS.map((app) => `deployment/${app}`).join(' ');
+  await cluster.operate(`kparley rollout restart ${deployments}
+    kparley rollout status deployment --timeout=15m`);
 }
 
 const selector = (name: string): string => `--selector=app.kubernetes.io/name=${name}`;

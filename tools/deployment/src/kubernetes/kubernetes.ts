@@ -2,6 +2,7 @@ import { LocalError } from '@parley/tool-local';
 import { APPS, inspectApps, READY_WITHIN_MS, SERVERS } from '../apps';
 import { run } from '../command';
 import type { Act, Deployment } from '../deployment';
+import { operatorsFunctions } from '../operations';
 import { INSTANCES, kubernetesActs } from './acts';
 import { closedArrows } from './arrows';
 
@@ -64,6 +65,7 @@ export class Kubernetes implements Deployment {
     return kubernetesActs(
       this,
       SERVERS.filter((name) => brought.some((line) => line.endsWith(`/${name}`))),
+      this.options.overlay,
     );
   }
 
@@ -126,6 +128,14 @@ export class Kubernetes implements Deployment {
   /** kubectl in the namespace. */
   inNamespace(...args: string[]): Promise<string> {
     return this.cluster('--namespace', NAMESPACE, ...args);
+  }
+
+  /** Runs commands of bash with the functions of docs/operations.md, in this cluster. */
+  async operate(commands: string): Promise<void> {
+    const { context } = this.options;
+    const kubectl = context ? `kubectl() { command kubectl --context '${context}' "$@"; }` : '';
+    const script = ['set -e', operatorsFunctions(), kubectl, commands].join('\n');
+    await run('bash', ['-c', script], { signal: this.signal });
   }
 
   private cluster(...args: string[]): Promise<string> {
