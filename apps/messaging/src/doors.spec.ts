@@ -68,6 +68,24 @@ describe('the doors of messaging', () => {
     },
   );
 
+  it.each([
+    ['a blank in the address', { url: 'https://example.org/a b' }],
+    ['a name that is shown backwards', { name: 'annex\u202egpj.exe' }],
+    ['a name of two lines', { name: 'a\u2029b' }],
+  ])('refuses an attachment with %s', async (_what, fields) => {
+    const group = await world.group();
+    const good = { url: 'https://example.org/a', name: 'a.txt', mimeType: 'text/plain', sizeBytes: 1 };
+    const send = (attachment: object) =>
+      ask(world.alice, 'POST', `/v1/conversations/${group}/messages`, {
+        body: { clientMessageId: 'm', body: 'See there.', attachments: [attachment] },
+      });
+    expect(await send({ ...good, ...fields })).toMatchObject({
+      status: 400,
+      body: { code: 'invalid_request' },
+    });
+    expect((await send(good)).status).toBe(201);
+  });
+
   it('refuses to search for what no title can have', async () => {
     const answer = await ask(world.alice, 'GET', '/v1/channels?query=%00');
     expect(answer).toMatchObject({ status: 400, body: { code: 'invalid_request' } });

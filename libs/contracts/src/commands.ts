@@ -10,7 +10,7 @@ import {
   visibility,
 } from './conversation';
 import { partitionRows } from './events';
-import { attachment, emoji, message, messageFormat } from './message';
+import { emoji, message, messageFormat, newAttachment } from './message';
 import { presenceEntry, presenceStatus } from './presence';
 import { accountPage, conversationDelta } from './sync';
 
@@ -49,7 +49,7 @@ export const commands = {
       replyTo: id.optional(),
       threadId: id.optional(),
       mentions: z.array(id),
-      attachments: z.array(attachment),
+      attachments: z.array(newAttachment),
     }),
     z.object({ message, created: z.boolean() }),
   ),
@@ -59,7 +59,7 @@ export const commands = {
       body: z.string().optional(),
       format: messageFormat.optional(),
       mentions: z.array(id).optional(),
-      attachments: z.array(attachment).optional(),
+      attachments: z.array(newAttachment).optional(),
       ifVersion: counter.optional(),
     }),
     messageReply,

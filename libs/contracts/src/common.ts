@@ -53,7 +53,12 @@ export function text(charsMin: number, charsMax: number) {
     .refine(isStorable, 'contains characters that are not allowed');
 }
 
-/** One line of text, trimmed. */
+/** Line ends of every kind, and what else only controls a terminal. */
+const lineEnds = /[\t\n\r\u0080-\u009f\u2028\u2029]/;
+/** Turns around what is read after it, beyond its own text: a file `annex\u202egpj.exe` is shown as `annexexe.jpg`. */
+const directions = /[\u202a-\u202e\u2066-\u2069]/;
+
+/** One line of text, trimmed: names and titles, which stand beside other text. */
 export function line(charsMin: number, charsMax: number) {
   return text(0, charsMax)
     .transform((value) => value.trim())
@@ -61,7 +66,8 @@ export function line(charsMin: number, charsMax: number) {
       z
         .string()
         .min(charsMin)
-        .refine((value) => !/[\r\n\t]/.test(value), 'must be one line'),
+        .refine((value) => !lineEnds.test(value), 'must be one line')
+        .refine((value) => !directions.test(value), 'contains characters that are not allowed'),
     );
 }
 

@@ -99,6 +99,9 @@ test.each<[string, unknown]>([
   ['a password with half a character', { ...good, password: `${password}\ud800` }],
   ['an empty display name', { ...good, displayName: '   ' }],
   ['a display name of two lines', { ...good, displayName: 'a\nb' }],
+  ['a display name of two lines to Unicode', { ...good, displayName: 'a\u2028b' }],
+  ['a display name with a C1 control', { ...good, displayName: 'a\u009b31mb' }],
+  ['a display name that turns around what follows', { ...good, displayName: 'Dave\u202e' }],
   ['a display name with a NUL', { ...good, displayName: 'a\u0000b' }],
   ['a display name that is too long', { ...good, displayName: 'x'.repeat(81) }],
 ])('refuses %s', async (_name, body) => {

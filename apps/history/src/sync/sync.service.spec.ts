@@ -3,6 +3,7 @@ import type { ConversationDelta, PartitionRows } from '@parley/contracts';
 import { PARTITIONS, unavailable } from '@parley/contracts';
 import { MemberDirectory } from '../access/member.directory';
 import { EpochSource } from '../feed/epoch.source';
+import { checkRow } from '../feed/row.check';
 import { LogWriter } from '../testing/log';
 import type { OpenStores } from '../store.kind';
 import { describeStores, openTestStore } from '../testing/store';
@@ -285,6 +286,24 @@ describeStores('sync', ({ fresh }) => {
 
       expect(await sync({ [id]: 2 })).toEqual({ epoch, conversations: [], removed: [id] });
     });
+  });
+
+  it('gives what was sent before attachments were judged as they are now', async () => {
+    const id = log.create('group', [alice, bob]);
+    const attachment = {
+      url: 'https://example.org/a\nb',
+      name: 'annex\u202egpj.exe',
+      mimeType: '',
+      sizeBytes: 1,
+    };
+    log.send(id, bob, 'See there.', { attachments: [attachment] });
+    const [{ partition, rows } = { partition: -1, rows: [] }] = log.all();
+    expect(rows.map((row) => checkRow(partition, row))).toEqual([undefined, undefined]);
+    await apply();
+
+    const { conversations } = await sync({ [id]: 1 });
+
+    expect(conversations[0]?.messages[0]?.attachments).toEqual([attachment]);
   });
 
   it('tells nobody what a conversation holds of which an event is parked', async () => {
