@@ -80,8 +80,8 @@ export class Stage {
   /** Statements that joining sockets caused since the last `database.reset()`. */
   async joinStatements(): Promise<number> {
     const parts = [
-      'order by c.last_activity_at desc',
-      'select conversation_id from memberships where user_id = $1 and role',
+      'order by last_activity_at desc',
+      'select conversation_id from memberships m where user_id = $1 and role',
     ];
     return (await this.database.used(...parts)).calls;
   }

@@ -75,7 +75,7 @@ export async function conversations(stage: Stage): Promise<PartResult> {
     const listing = new CpuMeter(pidsOf(stage.system));
     const list = await listAll(stage, user);
     const listed = listing.used();
-    const listUsed = await database.used('order by c.last_activity_at desc');
+    const listUsed = await database.used('order by last_activity_at desc');
 
     say('Talking in all of them');
     await crowds.leave();
