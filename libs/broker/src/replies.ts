@@ -1,6 +1,6 @@
-import { envelopes, ParleyError } from '@parley/contracts';
+import { ParleyError } from '@parley/contracts';
 import type { Broker } from './broker';
-import { inEnvelopes, isMessage } from './size';
+import { bodiesOf, isMessage } from './size';
 import type { ReplyEntry } from './wire';
 import { replyStatus } from './wire';
 
@@ -24,10 +24,7 @@ export class ReplySender {
     this.scheduled = false;
     for (const [replyTo, replies] of this.byAsker) {
       const texts = replies.map((reply) => this.textOf(reply));
-      for (const part of inEnvelopes(texts, ({ length }) => length)) {
-        const body = `{"v":${envelopes.replies.written},"replies":[${part.join(',')}]}`;
-        this.broker.publish('', replyTo, body);
-      }
+      for (const body of bodiesOf('replies', texts)) this.broker.publish('', replyTo, body);
     }
     this.byAsker.clear();
   }

@@ -7,21 +7,13 @@ import type {
   QueryReply,
   ServiceName,
 } from '@parley/contracts';
-import {
-  commands,
-  envelopes,
-  ParleyError,
-  partitionOf,
-  queries,
-  queues,
-  unavailable,
-} from '@parley/contracts';
+import { commands, ParleyError, partitionOf, queries, queues, unavailable } from '@parley/contracts';
 import type { ChannelModel } from 'amqplib';
 import type { Broker } from './broker';
 import { assertQueue, closeTogether } from './broker';
 import type { ControlInbox } from './control';
 import { OwnerDirectory } from './owners';
-import { inEnvelopes } from './size';
+import { bodiesOf } from './size';
 import type { ReplyEnvelope, RequestEntry } from './wire';
 import { replyStatus } from './wire';
 
@@ -164,10 +156,8 @@ export class Requester {
       const size = queue.endsWith('.queries') ? QUERIES_PER_ENVELOPE : entries.length;
       for (let i = 0; i < entries.length; i += size) {
         const texts = entries.slice(i, i + size).map((entry) => JSON.stringify(entry));
-        for (const part of inEnvelopes(texts, ({ length }) => length)) {
-          const body = `{"v":${envelopes.requests.written},"requests":[${part.join(',')}]}`;
+        for (const body of bodiesOf('requests', texts))
           this.broker.publish('', queue, body, { replyTo, mandatory: true });
-        }
       }
     }
     this.outbox.clear();

@@ -1,4 +1,4 @@
-import type { Message } from '@parley/contracts';
+import { envelopes, type Message } from '@parley/contracts';
 
 /** RabbitMQ takes a message of 16 MiB at most. At a larger one it closes the channel, and all that waits on its connection is lost. */
 const MESSAGE_BYTES_MAX = 16_000_000;
@@ -38,6 +38,12 @@ export function inEnvelopes<T>(items: readonly T[], charactersOf: (item: T) => n
     rest = rest.slice(count);
   }
   return parts;
+}
+
+/** The bodies of as few envelopes as carry these entries, each JSON already, in order. */
+export function bodiesOf(kind: 'requests' | 'replies', entries: readonly string[]): string[] {
+  const parts = inEnvelopes(entries, ({ length }) => length);
+  return parts.map((part) => `{"v":${envelopes[kind].written},"${kind}":[${part.join(',')}]}`);
 }
 
 /** About what a message takes as JSON. */
