@@ -35,6 +35,7 @@ export * from './service.module';
 export * from './tls';
 export * from './token';
 export { activeSpan, endSpan, enterContext, startSpan, traceparentOf } from './tracing';
+export { TurnBatch } from './turn-batch';
 export * from './validation';
 export { watchSettingsFile } from './watched-file';
 export { within } from './within';

@@ -1,6 +1,6 @@
 import type { QueryReply } from '@parley/contracts';
 import { limits, PARTITIONS } from '@parley/contracts';
-import { isCancelled } from '@parley/service';
+import { isCancelled, TurnBatch } from '@parley/service';
 import type { Pool } from 'pg';
 import { Deployment } from '../log/deployment';
 import type { LogStore } from '../log/log.store';
@@ -38,7 +38,7 @@ interface Asked {
 /** What a joining socket needs: its conversations, its rooms, and which log positions these reflect. */
 export class JoinReader {
   private recent?: { at: number; value: Promise<Moment> };
-  private asked: Asked[] = [];
+  private readonly asked = new TurnBatch<Asked>(BATCH_MAX, (batch) => this.readBatch(batch));
 
   constructor(
     private readonly pool: Pool,
@@ -49,16 +49,7 @@ export class JoinReader {
 
   /** Those who are asked for in one turn, in a storm a whole envelope, are read together. */
   join(userId: string): Promise<JoinReply> {
-    return new Promise((answer, fail) => {
-      if (this.asked.length === 0) setImmediate(() => this.readAsked());
-      this.asked.push({ userId, answer, fail });
-    });
-  }
-
-  private readAsked(): void {
-    const { asked } = this;
-    this.asked = [];
-    for (let i = 0; i < asked.length; i += BATCH_MAX) void this.readBatch(asked.slice(i, i + BATCH_MAX));
+    return new Promise((answer, fail) => this.asked.add({ userId, answer, fail }));
   }
 
   private async readBatch(batch: Asked[]): Promise<void> {

@@ -1,3 +1,4 @@
+import { TurnBatch } from '@parley/service';
 import type { MarkPlace, MarkStore } from './mark.store';
 
 /** Marks that one statement reads at most. */
@@ -10,22 +11,13 @@ interface Asked extends MarkPlace {
 
 /** Reads where marks stand: those that are asked for in one turn by one statement. */
 export class MarkReader {
-  private asked: Asked[] = [];
+  private readonly asked = new TurnBatch<Asked>(BATCH_MAX, (batch) => this.readBatch(batch));
 
   constructor(private readonly store: Pick<MarkStore, 'standing'>) {}
 
   /** The number that is written; 0 where the user never read anything. Rejects with pg's errors. */
   standing({ userId, conversationId }: MarkPlace): Promise<number> {
-    return new Promise((answer, fail) => {
-      if (this.asked.length === 0) setImmediate(() => this.readAsked());
-      this.asked.push({ userId, conversationId, answer, fail });
-    });
-  }
-
-  private readAsked(): void {
-    const { asked } = this;
-    this.asked = [];
-    for (let i = 0; i < asked.length; i += BATCH_MAX) void this.readBatch(asked.slice(i, i + BATCH_MAX));
+    return new Promise((answer, fail) => this.asked.add({ userId, conversationId, answer, fail }));
   }
 
   private async readBatch(batch: Asked[]): Promise<void> {

@@ -1,6 +1,6 @@
 import type { Requester } from '@parley/broker';
 import { limits } from '@parley/contracts';
-import { getLogger } from '@parley/service';
+import { getLogger, TurnBatch } from '@parley/service';
 import type { RevokedSessions } from './revoked-sessions';
 
 const log = getLogger('SessionCheck');
@@ -9,13 +9,18 @@ const log = getLogger('SessionCheck');
 const PAUSE_MS = 5_000;
 const IDS_PER_QUESTION = limits.userIdsPerRequestMax;
 
+interface Asked {
+  sessionId: string;
+  answer: (isLive: boolean) => void;
+}
+
 /**
  * Whether sessions have ended whose tokens still look good. A node hears of each that ends, but not of those that ended before it
  * came: for as long as tokens of these live, auth is asked about whoever joins. Without its answer tokens are believed, as HTTP
  * does.
  */
 export class SessionCheck {
-  private unsent = new Map<string, ((isLive: boolean) => void)[]>();
+  private readonly asked = new TurnBatch<Asked>(IDS_PER_QUESTION, (batch) => this.ask(batch));
   private pausedUntilMs = 0;
 
   constructor(
@@ -34,25 +39,12 @@ export class SessionCheck {
 
   /** Those who are asked for in one turn are asked for together. */
   private isLive(sessionId: string): Promise<boolean> {
-    return new Promise((answer) => {
-      if (this.unsent.size === 0) setImmediate(() => this.ask());
-      const askers = this.unsent.get(sessionId);
-      if (askers) askers.push(answer);
-      else this.unsent.set(sessionId, [answer]);
-    });
+    return new Promise((answer) => this.asked.add({ sessionId, answer }));
   }
 
-  private ask(): void {
-    const all = [...this.unsent];
-    this.unsent = new Map();
-    for (let i = 0; i < all.length; i += IDS_PER_QUESTION)
-      void this.askFor(new Map(all.slice(i, i + IDS_PER_QUESTION)));
-  }
-
-  private async askFor(askers: Map<string, ((isLive: boolean) => void)[]>): Promise<void> {
-    const ids = [...askers.keys()];
-    const live = await this.liveAmong(ids);
-    for (const [sessionId, answers] of askers) for (const answer of answers) answer(live.has(sessionId));
+  private async ask(batch: Asked[]): Promise<void> {
+    const live = await this.liveAmong([...new Set(batch.map(({ sessionId }) => sessionId))]);
+    for (const { sessionId, answer } of batch) answer(live.has(sessionId));
   }
 
   private async liveAmong(ids: string[]): Promise<ReadonlySet<string>> {

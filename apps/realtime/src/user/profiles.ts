@@ -1,9 +1,11 @@
 import type { Broker, Requester } from '@parley/broker';
 import { limits, type ServerPayload } from '@parley/contracts';
+import { TurnBatch } from '@parley/service';
 
 export type Profile = ServerPayload<'ready'>['user'];
 
 interface Question {
+  userId: string;
   /** What was told of the user since the question was asked: its answer may be older. */
   heard?: Profile;
   promise: Promise<Profile | undefined>;
@@ -20,7 +22,7 @@ const KEPT_MAX = 50_000;
 export class Profiles {
   private readonly known = new Map<string, Profile>();
   private readonly asked = new Map<string, Question>();
-  private unsent = new Map<string, Question>();
+  private readonly unsent = new TurnBatch<Question>(limits.userIdsPerRequestMax, (batch) => this.ask(batch));
   /** Rises whenever events may have been missed: what was asked before is not kept. */
   private generation = 0;
 
@@ -40,10 +42,9 @@ export class Profiles {
     if (known) return Promise.resolve(known);
     const asked = this.asked.get(userId);
     if (asked) return asked.promise;
-    const question = newQuestion();
+    const question = newQuestion(userId);
     this.asked.set(userId, question);
-    if (this.unsent.size === 0) setImmediate(() => this.ask());
-    this.unsent.set(userId, question);
+    this.unsent.add(question);
     return question.promise;
   }
 
@@ -54,28 +55,22 @@ export class Profiles {
     if (asked) asked.heard = profile;
   }
 
-  private ask(): void {
-    const all = [...this.unsent];
-    this.unsent = new Map();
-    for (let i = 0; i < all.length; i += limits.userIdsPerRequestMax) {
-      void this.askFor(new Map(all.slice(i, i + limits.userIdsPerRequestMax)));
-    }
-  }
-
-  private async askFor(questions: Map<string, Question>): Promise<void> {
+  private async ask(questions: Question[]): Promise<void> {
     const { generation } = this;
     try {
-      const { users } = await this.requester.query('auth.users', { ids: [...questions.keys()] });
+      const { users } = await this.requester.query('auth.users', {
+        ids: questions.map(({ userId }) => userId),
+      });
       const byId = new Map(users.map((user) => [user.id, user]));
-      for (const [userId, question] of questions) {
-        const profile = question.heard ?? byId.get(userId);
+      for (const question of questions) {
+        const profile = question.heard ?? byId.get(question.userId);
         if (profile && generation === this.generation) this.keep(profile);
         question.answer(profile);
       }
     } catch (error) {
-      for (const question of questions.values()) question.fail(error);
+      for (const question of questions) question.fail(error);
     } finally {
-      for (const userId of questions.keys()) this.asked.delete(userId);
+      for (const { userId } of questions) this.asked.delete(userId);
     }
   }
 
@@ -86,12 +81,12 @@ export class Profiles {
   }
 }
 
-function newQuestion(): Question {
+function newQuestion(userId: string): Question {
   let answer!: Question['answer'];
   let fail!: Question['fail'];
   const promise = new Promise<Profile | undefined>((resolve, reject) => {
     answer = resolve;
     fail = reject;
   });
-  return { promise, answer, fail };
+  return { userId, promise, answer, fail };
 }
