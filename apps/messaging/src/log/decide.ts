@@ -8,6 +8,7 @@ import * as markRules from '../read-mark/mark.rules';
 import type { Decision, DecisionContext } from './decision';
 import { noChange } from './decision';
 import type { Task } from './task';
+import { staleRefusal } from './task';
 
 type Rules = {
   [C in CommandName]: (state: ConversationState, data: CommandData<C>, context: DecisionContext) => Decision;
@@ -34,6 +35,15 @@ const rules: Rules = {
 export function decide(state: ConversationState, task: Task, context: DecisionContext): Decision {
   const rule = rules[task.name] as (s: ConversationState, d: Task['data'], c: DecisionContext) => Decision;
   return rule(state, task.data, context);
+}
+
+/**
+ * A send that must not be accepted any more, since later ones of its socket have been decided: refused as the state has it now, or, where
+ * that would allow it, to be sent anew.
+ */
+export function refuse(state: ConversationState, task: Task, context: DecisionContext): never {
+  messageRules.checkSend(state, task.data as CommandData<'message.send'>, context);
+  throw staleRefusal();
 }
 
 export function clientIdKey(data: CommandData<'message.send'>): string {

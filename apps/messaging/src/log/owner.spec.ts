@@ -6,6 +6,14 @@ import { alice, bob, outcomeOf, ownerWorld, turns } from '../testing/owner.world
 import { MemoryLog } from '../testing/simulation/simulated.store';
 import type { LogRow, LogStore, Shortfall } from './log.store';
 import { BoundedLogStore } from './log.store.bounded';
+import { UNANSWERED_MAX } from './partition';
+
+/** So many messages later an owner has nothing of an earlier one in memory. */
+const FORGOTTEN_AFTER = 2 * UNANSWERED_MAX + 100;
+
+async function sendUntilForgotten(send: (clientMessageId: string) => Promise<unknown>): Promise<void> {
+  for (let i = 0; i < FORGOTTEN_AFTER; i++) await send(`other ${i}`);
+}
 
 /** A log whose question for client ids is answered when the test says so. */
 class SlowToRemember extends MemoryLog {
@@ -21,15 +29,16 @@ class SlowToRemember extends MemoryLog {
   }
 }
 
-/** One whose line is cut once an append is stored, when the test says so. */
+/** One whose line is cut once an append is stored, or lost, when the test says so. */
 class SlowToAnswer extends SlowToRemember {
   cut?: Promise<void>;
+  loses = false;
 
   override async append(rows: LogRow[]): Promise<Map<number, Shortfall>> {
     const { cut } = this;
     this.cut = undefined;
-    const shortfalls = await super.append(rows);
-    if (!cut) return shortfalls;
+    if (!cut) return super.append(rows);
+    if (!this.loses) await super.append(rows);
     await cut;
     throw new Error('the line was cut');
   }
@@ -41,6 +50,8 @@ class LateLog extends MemoryLog {
   onCut?: () => void;
   /** What has to have happened before the late rows arrive. */
   arrival: Promise<unknown> = Promise.resolve();
+  /** What has to have happened before anybody hears which client ids it knows. */
+  hearing: Promise<unknown> = Promise.resolve();
   appends = 0;
   private late: LogRow[] = [];
   private looked!: () => void;
@@ -67,7 +78,18 @@ class LateLog extends MemoryLog {
   override async messageIdOf(...request: [string, string, string]): Promise<string | undefined> {
     const found = await super.messageIdOf(...request);
     this.looked();
+    await this.hearing;
     return found;
+  }
+}
+
+/** A log that knows no client id until the test says so. */
+class HesitantLog extends MemoryLog {
+  isKnown = false;
+
+  override async messageIdOf(...request: [string, string, string]): Promise<string | undefined> {
+    const found = await super.messageIdOf(...request);
+    return this.isKnown ? found : undefined;
   }
 }
 
@@ -160,6 +182,39 @@ describe('LogOwner', () => {
     expect(await send('again')).toMatchObject({ message: { number: 2 } });
   });
 
+  it('refuses for good what memory that was dropped refused, where what is stored does not allow it either', async () => {
+    const { store, submit, send } = await world();
+    await submit('member.remove', { actorId: alice, userId: bob });
+    const early = outcomeOf(send('early'));
+    await store.isAsked;
+    // Somebody else, who believes to be the owner, takes a place: what is in memory is old.
+    const last = store.rows.get(partition)!.get(2)!;
+    store.insert({ ...last, position: 3, version: null, messageId: null });
+    await submit('conversation.update', { actorId: alice, change: { title: 'new' } });
+    store.answer();
+    expect(await early).toMatchObject({ code: 'not_found' });
+    expect(store.end(partition)).toBe(4);
+  });
+
+  it('does not refuse for good what only a change refused that is not stored', async () => {
+    const { store, submit, send, clock } = await world(new SlowToAnswer());
+    const { message } = await send('first');
+    await sendUntilForgotten(send);
+    let cutNow!: () => void;
+    store.cut = new Promise((resolve) => (cutNow = resolve));
+    store.loses = true;
+    const removal = outcomeOf(submit('member.remove', { actorId: alice, userId: bob }, 250));
+    const reply = { body: 'reply', format: 'plain', mentions: [], attachments: [], replyTo: message.id };
+    const early = outcomeOf(submit('message.send', { actorId: bob, clientMessageId: 'early', ...reply }));
+    await store.isAsked;
+    clock.aheadMs += 100; // Nobody waits for the removal any more.
+    cutNow();
+    expect(await removal).toMatchObject({ code: 'unavailable' });
+    store.answer();
+    expect(await early).toMatchObject({ code: 'unavailable' });
+    expect(await send('again')).toMatchObject({ message: { number: FORGOTTEN_AFTER + 2 }, created: true });
+  });
+
   it('refuses, undecided, what would be answered too late', async () => {
     const { send } = await world();
     await expect(send('late', 100)).rejects.toMatchObject({ code: 'unavailable' });
@@ -185,7 +240,7 @@ describe('LogOwner', () => {
   it('asks again whether a refused message is a repeat, while its sender waits', async () => {
     const { store, send, submit } = await world(new SilentLog());
     const first = await send('kept');
-    for (let i = 0; i < 600; i++) await send(`other ${i}`); // Until memory has forgotten it.
+    await sendUntilForgotten(send);
     await submit('member.remove', { actorId: alice, userId: bob });
     store.silences = 3;
     expect(await send('kept')).toMatchObject({
@@ -267,17 +322,21 @@ describe('LogOwner', () => {
     expect(store.appends).toBe(appends + 1);
   });
 
-  it('asks the log anew for a repeat once it has turned out to know more', async () => {
-    const { store, submit, send, clock } = await world(new LateLog());
-    store.cutNext = 'late';
-    store.onCut = () => (clock.aheadMs += 60_000);
-    store.arrival = store.isLooked;
-    await expect(send('late')).rejects.toMatchObject({ code: 'unavailable' });
-    const removal = submit('member.remove', { actorId: alice, userId: bob });
-    const repeat = send('late'); // Decided on a removal that will meet the late row.
-    expect(await repeat).toMatchObject({ message: { number: 1 }, created: false });
-    await removal;
-  });
+  it.each(['before', 'after'])(
+    'asks the log anew for a repeat where it answered %s it turned out to know more',
+    async (when) => {
+      const { store, submit, send, clock } = await world(new LateLog());
+      store.cutNext = 'late';
+      store.onCut = () => (clock.aheadMs += 60_000);
+      store.arrival = store.isLooked;
+      await expect(send('late')).rejects.toMatchObject({ code: 'unavailable' });
+      const removal = submit('member.remove', { actorId: alice, userId: bob });
+      if (when === 'after') store.hearing = removal;
+      const repeat = send('late'); // Decided on a removal that will meet the late row.
+      expect(await repeat).toMatchObject({ message: { number: 1 }, created: false });
+      await removal;
+    },
+  );
 
   describe('whose lease has run out', () => {
     const edited = (id: string, body: string) => ({ actorId: bob, messageId: id, body, mentions: [] });
@@ -324,18 +383,47 @@ describe('LogOwner', () => {
       expect(await edit('first')).toMatchObject({ message: { body: 'first' } });
     });
 
-    it('does not let the next owner accept late what it refused', async () => {
+    it('refuses for good once its lease says that nobody else has decided', async () => {
       const { send, submit, lease } = await world(new MemoryLog());
       await submit('member.remove', { actorId: alice, userId: bob });
       lease.isValid = false;
-      expect(await outcomeOf(send('refused'))).toMatchObject({ code: 'unavailable' });
+      const answered: unknown[] = [];
+      const refused = outcomeOf(send('refused')).then((outcome) => answered.push(outcome));
+      await turns();
+      expect(answered).toEqual([]);
+      lease.isValid = true;
+      await refused;
+      expect(answered).toMatchObject([{ code: 'not_found' }]);
+    });
+
+    it('asks the log anew for a repeat after the pause', async () => {
+      const { store, send, submit, lease } = await world(new HesitantLog());
+      const { message } = await send('kept');
+      await sendUntilForgotten(send);
+      await submit('member.remove', { actorId: alice, userId: bob });
+      lease.isValid = false;
+      const repeat = send('kept');
+      await turns();
+      store.isKnown = true;
+      lease.isValid = true;
+      expect(await repeat).toEqual({ message, created: false });
+    });
+
+    it('does not let the next owner accept late what it refused', async () => {
+      const { owner, send, submit, lease } = await world(new MemoryLog());
+      await submit('member.remove', { actorId: alice, userId: bob });
+      lease.isValid = false;
+      const refused = outcomeOf(send('refused'));
+      await turns();
+      owner.drop(partition);
+      expect(await refused).toMatchObject({ code: 'unavailable' });
     });
   });
 
   it('recognises a repeat of somebody who was removed since', async () => {
     const { store, submit, send } = await world();
     const first = await send('kept');
-    for (let i = 0; i < 600; i++) await send(`other ${i}`); // Until memory has forgotten it.
+    await sendUntilForgotten(send);
     await submit('member.remove', { actorId: alice, userId: bob });
     store.answer();
     expect(await send('kept')).toMatchObject({

@@ -8,7 +8,7 @@ import { toHead } from '../conversation/conversation.state';
 import type { OwnerClock } from './clock';
 import { Committer } from './committer';
 import { ConversationMemory } from './conversation.memory';
-import { clientIdKey, decide, messagesNamed, repeat } from './decide';
+import { clientIdKey, decide, messagesNamed, refuse, repeat } from './decide';
 import type { Decision, DecisionContext } from './decision';
 import type { Loader } from './loader';
 import type { LogBroken, LogRow, LogStore } from './log.store';
@@ -16,7 +16,7 @@ import { Partition, UNANSWERED_MAX } from './partition';
 import type { SpansOfRows } from './commit.trace';
 import { readTails } from './tails';
 import type { Task } from './task';
-import { answer, isTooLate, moveOn, partLate, refuseLate, staleRefusal } from './task';
+import { answer, isTooLate, moveOn, partLate, refuseLate } from './task';
 
 export interface OwnerOptions {
   store: LogStore;
@@ -313,6 +313,8 @@ export class LogOwner {
   private async awaitLease(partition: Partition, task: Task): Promise<void> {
     const { generation } = partition;
     const { conversationId } = task.data;
+    // What the log said before the pause is old after it.
+    task.repeatChecked = false;
     partition.hold(conversationId, task);
     await this.options.clock.sleep(LOAD_AGAIN_MS);
     if (partition.generation === generation) this.resume(partition, conversationId);
@@ -328,6 +330,7 @@ export class LogOwner {
     if (task.name === 'message.send') {
       const known = partition.clientIds.get(clientIdKey(task.data as CommandData<'message.send'>));
       if (known !== undefined) return repeat(task, known, context);
+      if (task.isOvertaken) return refuse(state, task, context);
     }
     return decide(state, task, context);
   }
@@ -369,8 +372,7 @@ export class LogOwner {
 
   /**
    * A refused send may repeat one that was accepted earlier: that is recognised before anything else is said. One that
-   * does not stays refused. It is not decided again: later sends of its socket have been decided meanwhile, and it must
-   * not be accepted behind them.
+   * does not stays refused: later sends of its socket have been decided meanwhile, and it must not be accepted behind them.
    */
   private async lookForRepeat(partition: Partition, task: Task): Promise<void> {
     const data = task.data as CommandData<'message.send'>;
@@ -379,6 +381,7 @@ export class LogOwner {
     const found = await this.findRepeated(task, data);
     partition.asking -= 1;
     if (!found) return task.reject(unavailable('The log cannot be read at the moment.'));
+    const isSameMemory = partition.generation === generation;
     task.repeatChecked = true;
     if (found.id !== undefined) {
       partition.clientIds.set(clientIdKey(data), found.id);
@@ -387,11 +390,14 @@ export class LogOwner {
     } else if (task.isKnownRepeat) {
       // The log has lost it again, with a primary that was rolled back; later sends have been decided meanwhile.
       task.reject(unavailable('The log has lost what it knew of this message.'));
-    } else if (task.isOvertaken || partition.generation !== generation || !this.isVouchedFor(partition)) {
-      // The state that it was refused on may never have been stored, or be old. A new owner must not accept it late either.
-      task.reject(staleRefusal());
-    } else {
+    } else if (isSameMemory && !task.isOvertaken && this.isVouchedFor(partition)) {
       this.finish(partition, task);
+    } else {
+      // The state that it was refused on may never have been stored, or be old: it is refused on what holds now, if at all.
+      task.isOvertaken = true;
+      // Memory is dropped where the log holds more than was known: it may hold this one, and what this one names.
+      if (!isSameMemory) task.repeatChecked = task.messagesLoaded = false;
+      this.consider(partition, task);
     }
   }
 

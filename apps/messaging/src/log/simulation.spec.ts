@@ -1,3 +1,4 @@
+import { ParleyError } from '@parley/contracts';
 import { PositionTaken } from './log.store';
 import type { LogRow, Shortfall, Tail } from './log.store';
 import { LogOwner } from './owner';
@@ -133,6 +134,19 @@ describe('the simulation finds planted bugs', () => {
       }
     }
     expect(await found(undefined, Patient)).toBe(true);
+  });
+
+  it('an owner that refuses what it stores', async () => {
+    class Fickle extends LogOwner {
+      private sends = 0;
+      override async submit(...[name, data, address]: Parameters<LogOwner['submit']>): Promise<object> {
+        const reply = await super.submit(name, data, address);
+        if (name === 'message.send' && ++this.sends % 5 === 0)
+          throw new ParleyError('forbidden', 'Nobody may write here.');
+        return reply;
+      }
+    }
+    expect(await found(undefined, Fickle)).toBe(true);
   });
 
   it('an owner that lets commands be overtaken', async () => {

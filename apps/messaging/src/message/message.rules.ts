@@ -65,13 +65,22 @@ function changed(
   return { event, message: next, memberships: [], mentions: [], reply: { message } };
 }
 
+/** Refuses a send that the state does not allow; changes nothing. */
+export function checkSend(
+  state: ConversationState,
+  data: CommandData<'message.send'>,
+  context: DecisionContext,
+): void {
+  checkWriter(state, data.actorId);
+  for (const id of [data.replyTo, data.threadId]) if (id !== undefined) needMessage(context, id, state);
+}
+
 export function send(
   state: ConversationState,
   data: CommandData<'message.send'>,
   context: DecisionContext,
 ): Decision {
-  checkWriter(state, data.actorId);
-  for (const id of [data.replyTo, data.threadId]) if (id !== undefined) needMessage(context, id, state);
+  checkSend(state, data, context);
   const message: Message = {
     id: context.newId(),
     conversationId: state.id,

@@ -10,6 +10,13 @@ export interface Acked {
   reply: { message?: Message };
 }
 
+/** A message that was refused for good. */
+export interface Refused {
+  data: CommandData<'message.send'>;
+  /** When its sender heard so. */
+  at: number;
+}
+
 interface Operation {
   name: CommandName;
   data: CommandData<CommandName>;
@@ -24,6 +31,7 @@ const SEND = { format: 'plain' as const, mentions: [], attachments: [] };
 /** Somebody who writes through a lossy network, and repeats what got no final answer, as every client does. */
 export class Sender {
   readonly acked: Acked[] = [];
+  readonly refused: Refused[] = [];
   /** Of each row of messages those that were accepted at first sending, in the order of sending. */
   readonly rows: Message[][] = [];
   isDone = false;
@@ -73,6 +81,8 @@ export class Sender {
 
   private note({ name, data }: Operation, outcome: object): void {
     if (!(outcome instanceof ParleyError)) this.acked.push({ name, data, reply: outcome });
+    else if (name === 'message.send')
+      this.refused.push({ data: data as CommandData<'message.send'>, at: this.time.now });
   }
 
   private async attemptInARow(operations: Operation[], partition: number): Promise<(object | undefined)[]> {

@@ -11,6 +11,7 @@ export function verdict(run: Run): string[] {
     ...positions(run),
     ...counters(run),
     ...acknowledged(run),
+    ...refused(run),
     ...ordered(run),
     ...inTime(run),
     ...convergence(run),
@@ -89,6 +90,23 @@ function acknowledged({ log, senders }: Run): string[] {
     } else if (first.message.body !== body) found.push(`${clientMessageId} was stored with another body`);
   }
   return found;
+}
+
+/** What was refused for good is not in the log, unless another copy of it was still on its way. */
+function refused({ log, senders, asked }: Run): string[] {
+  const keyOf = (conversationId: string, senderId: string, clientMessageId: string) =>
+    `${conversationId}/${senderId}/${clientMessageId}`;
+  const stored = new Set(
+    [...log.rows.values()]
+      .flatMap(sorted)
+      .filter(({ clientMessageId }) => clientMessageId !== null)
+      .map((row) => keyOf(row.conversationId, row.senderId!, row.clientMessageId!)),
+  );
+  return senders
+    .flatMap((sender) => sender.refused)
+    .map(({ data, at }) => ({ key: keyOf(data.conversationId, data.actorId, data.clientMessageId), at }))
+    .filter(({ key, at }) => stored.has(key) && asked.get(key)!.filter(({ until }) => until > at).length < 2)
+    .map(({ key, at }) => `${key} was refused at ${at}, and is in the log`);
 }
 
 /** Messages of one sender in a row, accepted at first sending, are numbered in the order of sending. */
