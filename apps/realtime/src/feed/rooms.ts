@@ -25,6 +25,7 @@ export class Rooms {
     room.sessions.add(session);
     session.conversations.add(room.id);
     session.gone?.delete(conversationId);
+    session.ahead?.release(conversationId);
   }
 
   leave(session: Session, conversationId: string): void {

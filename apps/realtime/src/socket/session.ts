@@ -7,6 +7,7 @@ import {
 } from '@parley/contracts';
 import type { Socket } from 'socket.io';
 import { metrics } from '../metrics';
+import type { AheadFrames } from './ahead.frames';
 import { ackFrame, eventFrame } from './frames';
 import { TokenBucket } from './rate-limit';
 import type { Sessions } from './sessions';
@@ -65,6 +66,8 @@ export class Session implements Guard {
   withheld: Set<string> | null = null;
   /** Conversations left while a `sync` is under way: its answer may be older. */
   left: Set<string> | null = null;
+  /** What came about conversations before the node has let the socket in. */
+  ahead: AheadFrames | null = null;
   syncs = 0;
   inFlight = 0;
   refusals = 0;

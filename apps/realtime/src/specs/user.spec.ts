@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { until } from '@parley/testing';
 import { v7 as uuid } from 'uuid';
 import type { Client } from '../testing/client';
 import { aUser, World } from '../testing/world';
@@ -32,26 +33,56 @@ describe('what concerns single users', () => {
     expect(b.names).toEqual([]);
   });
 
+  const notification = (conversationId: string) => ({
+    id: uuid(),
+    type: 'mention' as const,
+    conversationId,
+    messageId: uuid(),
+    number: 1,
+    senderId: bob,
+    createdAt: new Date().toISOString(),
+    readAt: null,
+  });
+
   it('brings notifications, but none of a conversation that was left', async () => {
-    const id = await conversation();
-    const notification = (conversationId: string) => ({
-      id: uuid(),
-      type: 'mention' as const,
-      conversationId,
-      messageId: uuid(),
-      number: 1,
-      senderId: bob,
-      createdAt: new Date().toISOString(),
-      readAt: null,
-    });
+    const [id, left] = [await conversation(), await conversation()];
+    world.messaging.log.remove(left, alice);
+    for (const client of [a, a2]) await client.take('conversation:removed');
+    await b.take('member:changed');
     const wanted = notification(id);
-    tellUsers({ kind: 'notification.created', userId: alice, notification: notification(uuid()) });
+    tellUsers({ kind: 'notification.created', userId: alice, notification: notification(left) });
     tellUsers({ kind: 'notification.created', userId: alice, notification: wanted });
     for (const client of [a, a2]) {
       expect(await client.take('notification:created')).toEqual({ notification: wanted });
       expect(client.names).toEqual([]);
     }
     expect(b.names).toEqual([]);
+  });
+
+  it('brings a notification that is ahead of the row that brings its reader in, after that', async () => {
+    const { messaging } = world;
+    const { onRow } = messaging;
+    const late: Parameters<typeof onRow>[] = [];
+    messaging.onRow = (...row) => void late.push(row);
+    const [{ id }, other] = [messaging.log.create('group', [alice, bob]), uuid()];
+    messaging.onRow = onRow;
+    const wanted = notification(id);
+    for (const early of [notification(other), wanted])
+      tellUsers({ kind: 'notification.created', userId: alice, notification: early });
+    tellUsers({ kind: 'account.changed', userIds: [alice] });
+    for (const client of [a, a2]) {
+      await client.take('account:changed');
+      expect(client.names).toEqual([]);
+    }
+    for (const row of late) onRow(...row);
+    for (const client of [a, a2]) {
+      await until('both have come', () => client.events.length === 2);
+      expect(client.events.splice(0)).toMatchObject([
+        ['conversation:created', { conversationId: id }],
+        ['notification:created', { notification: wanted }],
+      ]);
+    }
+    await b.take('conversation:created');
   });
 
   it('ignores what it does not know', async () => {

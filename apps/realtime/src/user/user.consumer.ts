@@ -10,6 +10,7 @@ import {
   type ServerPayload,
 } from '@parley/contracts';
 import { PresenceWatch } from '../presence/presence.watch';
+import { AheadFrames } from '../socket/ahead.frames';
 import { eventFrame } from '../socket/frames';
 import { RevokedSessions } from '../socket/revoked-sessions';
 import { Sessions } from '../socket/sessions';
@@ -66,11 +67,17 @@ export class UserConsumer {
     }
   }
 
-  /** A notification may have been made before its reader was removed from the conversation. */
+  /**
+   * A notification may have been made before its reader was removed from the conversation, and may be here before the row that
+   * brings its reader in.
+   */
   private notify(userId: string, payload: ServerPayload<'notification:created'>): void {
+    const { conversationId } = payload.notification;
     const frame = eventFrame('notification:created', payload);
     for (const session of this.sessions.of(userId)) {
-      if (session.conversations.has(payload.notification.conversationId)) session.write(frame);
+      if (session.conversations.has(conversationId)) session.write(frame);
+      else if (!session.gone?.has(conversationId))
+        (session.ahead ??= new AheadFrames(session)).keep(conversationId, frame);
     }
   }
 
