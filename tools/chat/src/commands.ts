@@ -36,7 +36,7 @@ export class Commands {
     unreact: ([number, emoji = '']) => this.change(number, (message) => this.client.unreact(message, emoji)),
     who: () => this.who(),
     status: ([status = '']) => this.status(status),
-    help: () => this.printer.plain(HELP),
+    help: () => HELP.split('\n').forEach((line) => this.printer.plain(line)),
   };
 
   constructor(
@@ -47,7 +47,7 @@ export class Commands {
   ) {}
 
   async run([name = '', ...args]: string[]): Promise<void> {
-    const command = this.commands[name];
+    const command = Object.hasOwn(this.commands, name) ? this.commands[name] : undefined;
     if (!command) return this.printer.note(`there is no /${name}; /help shows what there is`);
     await command(args);
   }

@@ -4,6 +4,7 @@ import { ParleyClient } from '@parley/client';
 import { FileStorage } from '@parley/client/node';
 import { readRunning } from '@parley/tool-local';
 import { Chat } from './chat';
+import { printable } from './printable';
 import { signIn } from './sign-in';
 import { Terminal } from './terminal';
 
@@ -61,6 +62,6 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`${printable(error instanceof Error ? error.message : String(error))}\n`);
   process.exitCode = 1;
 });

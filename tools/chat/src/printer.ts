@@ -1,7 +1,11 @@
 import type { Message } from '@parley/contracts';
 import type { Names } from './names';
+import { printable } from './printable';
 
-/** Lines for people, printed in the order of their causes although names are asked for in between. */
+/**
+ * Lines for people, printed in the order of their causes although names are asked for in between. What others wrote, or a
+ * server says, does nothing to the terminal: everything leaves by `later`.
+ */
 export class Printer {
   private printing = Promise.resolve();
 
@@ -40,6 +44,6 @@ export class Printer {
   }
 
   private later(line: Promise<string>): void {
-    this.printing = this.printing.then(async () => this.print(await line));
+    this.printing = this.printing.then(async () => this.print(printable(await line)));
   }
 }
