@@ -62,7 +62,7 @@ function changed(
 function add(
   state: ConversationState,
   userId: string,
-  role: 'admin' | 'member',
+  role: MemberState['role'],
   context: DecisionContext,
   actorId: string,
 ) {
@@ -143,7 +143,10 @@ export function remove(
   return decision;
 }
 
-/** Anybody joins a public channel; whoever is in already stays. */
+/**
+ * Anybody joins a public channel; whoever is in already stays. One that everybody has left belongs to whoever comes next: it
+ * had nobody else who could ever change, moderate or delete it.
+ */
 export function join(
   state: ConversationState,
   data: CommandData<'channel.join'>,
@@ -154,7 +157,8 @@ export function join(
   if (state.isDeleted || (!isMember && !isOpen))
     throw new ParleyError('not_found', 'There is no such channel.');
   if (isMember) return noChange({ conversation: toConversation(state) });
-  const decision = add(state, data.actorId, 'member', context, data.actorId);
+  const role = state.members.size === 0 ? 'owner' : 'member';
+  const decision = add(state, data.actorId, role, context, data.actorId);
   decision.reply = { conversation: toConversation(state) };
   return decision;
 }

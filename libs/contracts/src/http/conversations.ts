@@ -72,6 +72,7 @@ export const conversationOperations = {
   },
   joinChannel: {
     summary: 'Join a public channel',
+    description: 'Whoever joins one that everybody has left becomes its owner.',
     params: conversationParams,
     answers: { 200: answer('Joined, or a member already.', conversationAnswer) },
     refusals: ['forbidden', 'not_found', 'conflict'],
@@ -97,11 +98,14 @@ export const conversationOperations = {
     summary: "Change a member's role",
     params: memberParams,
     body: patchMemberBody,
+    description:
+      'Owners give any role, admins make members admins and back. The last owner stays one: `conflict`.',
     answers: { 200: answer('The state after the change.', memberAnswer) },
-    refusals: ['forbidden', 'not_found'],
+    refusals: ['forbidden', 'not_found', 'conflict'],
   },
   removeMember: {
     summary: 'Remove a member, or leave',
+    description: 'The last owner leaves last, or makes somebody else an owner first: `conflict`.',
     params: memberParams,
     answers: { 200: answer('No member any more.', versionAnswer) },
     refusals: ['forbidden', 'not_found', 'conflict'],
