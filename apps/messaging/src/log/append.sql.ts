@@ -30,8 +30,9 @@ function projection(first: number, gate: (partition: string) => string, takesBac
     as s (user_id, conversation_id, role, joined_at, read_base, partition) ${gate('s.partition')}
   on conflict (user_id, conversation_id) do update set
     role = excluded.role, joined_at = excluded.joined_at,
-    -- A change of role leaves the read mark where joining put it.
-    read_base = case when memberships.role is null then excluded.read_base else memberships.read_base end,
+    -- Whoever is in by the same joining stays where that put the read mark. Somebody may have left and come back.
+    read_base = case when memberships.role is not null and memberships.joined_at = excluded.joined_at
+      then memberships.read_base else excluded.read_base end,
     stamp = pg_current_xact_id()
 ), mentioned as (
   insert into mentions (user_id, conversation_id, number)
@@ -97,6 +98,12 @@ function takeBack(rows: LogRow[]): boolean {
   return rows.some(({ mentionChange }) => mentionChange && mentionChange.gone.length > 0);
 }
 
+/** A change after another one of the same member: only joining says where the read mark starts. */
+function after(before: MembershipChange | undefined, change: MembershipChange): MembershipChange {
+  const isSameJoining = before !== undefined && before.role !== null && before.joinedAt === change.joinedAt;
+  return isSameJoining ? { ...change, readBase: before.readBase } : change;
+}
+
 /** The last state of each conversation, membership and mention among these rows, as arrays by column. */
 function projectionValues(rows: LogRow[]): unknown[] {
   const conversations = new Map<string, Projected>();
@@ -108,8 +115,10 @@ function projectionValues(rows: LogRow[]): unknown[] {
     const known = conversations.get(conversationId);
     const lastMessagePosition = isOfLast ? row.position : (known?.lastMessagePosition ?? null);
     conversations.set(conversationId, { partition: row.partition, head, lastMessagePosition });
-    for (const change of row.memberships)
-      memberships.set(`${conversationId}/${change.userId}`, { row, change });
+    for (const change of row.memberships) {
+      const key = `${conversationId}/${change.userId}`;
+      memberships.set(key, { row, change: after(memberships.get(key)?.change, change) });
+    }
     for (const mention of mentionsOf(row))
       mentions.set(`${conversationId}/${mention.number}/${mention.userId}`, mention);
   }
