@@ -58,6 +58,10 @@ class Believer {
     const address = { partition: PARTITION, term: this.term, expiresAt: performance.now() + 2_000 };
     return (await this.owner.submit('message.send', data, address)) as never;
   }
+
+  end(): void {
+    this.owner.drop(PARTITION);
+  }
 }
 
 /** Two owners at once can slow each other, and nothing else. */
@@ -108,6 +112,7 @@ function describeRace(name: string, open: () => Promise<[TestLog, TestLog]>): vo
     const states = await patiently(() => logs[1].store.conversations([writer.state.id]));
     const state = states.get(writer.state.id);
     expect(state).toMatchObject({ version: MESSAGES + 1, messageCount: MESSAGES });
+    for (const owner of owners) owner.end();
     for (const log of logs) await log.close();
   });
 }

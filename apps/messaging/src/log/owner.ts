@@ -10,6 +10,7 @@ import { Committer } from './committer';
 import { ConversationMemory } from './conversation.memory';
 import { clientIdKey, decide, messagesNamed, refuse, repeat } from './decide';
 import type { Decision, DecisionContext } from './decision';
+import { LateRows } from './late.rows';
 import type { Loader } from './loader';
 import type { LogBroken, LogRow, LogStore } from './log.store';
 import { Partition, UNANSWERED_MAX } from './partition';
@@ -58,6 +59,7 @@ export class LogOwner {
   private readonly partitions = new Map<number, Partition>();
   private readonly conversations: ConversationMemory;
   private readonly committer: Committer;
+  private readonly lateRows: LateRows;
   private sequence = 0;
 
   constructor(private readonly options: OwnerOptions) {
@@ -75,6 +77,13 @@ export class LogOwner {
         if (!this.end(partition)) return;
         options.onLost(partition.number, partition.term, reason);
       },
+      mayCome: (partition) => this.lateRows.watch(partition),
+    });
+    this.lateRows = new LateRows({
+      store: options.store,
+      clock: options.clock,
+      onUnread: options.onUnread,
+      found: (partition) => this.committer.poison(partition),
     });
   }
 
@@ -89,6 +98,7 @@ export class LogOwner {
       const partition = new Partition(number, terms.get(number)!, this.conversations.ofPartition());
       partition.position = partition.committed = tail.position;
       this.partitions.set(number, partition);
+      this.lateRows.watch(partition);
     }
     return missing;
   }

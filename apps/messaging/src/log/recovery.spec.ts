@@ -268,6 +268,25 @@ describe('of an append of which nobody knows', () => {
     expect(mark).toMatchObject({ readNumber: 1 });
   });
 
+  it.each(['whole', 'torn'] as const)(
+    'finds what comes after it was refused, of one that is %s',
+    async (kind) => {
+      const log = new Troubled(kind);
+      const { send, submit, clock, owner, wake } = await ownerWorld(log, [here]);
+      let late: LogRow[] = [];
+      log.cutNext = (rows) => {
+        clock.aheadMs += 59_900;
+        late = rows;
+      };
+      expect(await outcomeOf(send(here, 'x'))).toMatchObject(unavailable);
+      await log.append(late);
+      await wake();
+      expect(owner.heads().get(partitionOf(here))).toBe(2);
+      const mark = await submit(here, 'read.mark', { actorId: alice, number: 1 });
+      expect(mark).toMatchObject({ readNumber: 1 });
+    },
+  );
+
   it('recognises a repeat that it holds, and decides again what it was appended with', async () => {
     const log = new Troubled();
     const { send, submit } = await ownerWorld(log, [here]);
@@ -386,6 +405,36 @@ it('does not accept behind later ones what the log knew and has lost', async () 
   expect(await first).toMatchObject(unavailable);
   expect(await second).toMatchObject({ message: { number: 1 }, created: true });
   expect(await send(here, 'first')).toMatchObject({ message: { number: 2 }, created: true });
+});
+
+it('finds what a former owner, who has not heard of it, stores after a term has begun', async () => {
+  const log = new Troubled();
+  const former = await ownerWorld(log, [here]);
+  const present = await ownerWorld(log, [here]);
+  const carol = v7();
+  const message = { clientMessageId: 'x', body: 'x', format: 'plain', mentions: [], attachments: [] };
+  const write = () => outcomeOf(present.submit(here, 'message.send', { actorId: carol, ...message }));
+  expect(await write()).toMatchObject({ code: 'not_found' });
+  await former.submit(here, 'member.put', { actorId: alice, userId: carol });
+  await present.wake();
+  expect(present.owner.heads().get(partitionOf(here))).toBe(2);
+  expect(await write()).toMatchObject({ created: true });
+});
+
+it('looks for late rows no longer than they may take', async () => {
+  const log = new Troubled();
+  const { owner, wake } = await ownerWorld(log, [here, there]);
+  let asked: number[] = [];
+  log.onCatchUp = (partitions) => void (asked = partitions);
+  await wake();
+  expect(asked.sort()).toEqual([here, there].map(partitionOf).sort());
+  owner.drop(partitionOf(here));
+  await wake();
+  expect(asked).toEqual([partitionOf(there)]);
+  for (let i = 0; i < 60; i++) await wake();
+  asked = [];
+  await wake();
+  expect(asked).toEqual([]);
 });
 
 describe('of a term that is over', () => {

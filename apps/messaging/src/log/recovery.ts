@@ -16,6 +16,8 @@ export interface RecoveryOptions {
   retry(partition: Partition, tasks: Task[]): void;
   /** A higher term has written, or the log is not what it was, as the reason says: this term never commits again. */
   lose(partition: Partition, reason?: LogBroken): void;
+  /** Rows that were refused may still come to be stored. */
+  mayCome(partition: Partition): void;
 }
 
 /** Pause before a log that could not be read is asked again. */
@@ -70,6 +72,7 @@ export class Recovery {
     const left = inDoubt.filter((task) => fates.get(task) !== 'stored');
     const refused = left.filter((task) => !isOpen(task));
     for (const task of refused) task.reject(unavailable('The log could not store it.'));
+    if (refused.length > 0) this.options.mayCome(partition);
     this.decideAgain(partition, [...partition.backlog.splice(0), ...left.filter(isOpen)], refused);
   }
 

@@ -7,7 +7,7 @@ import { LogOwner, type OwnerOptions } from '../log/owner';
 
 export const [alice, bob] = [v7(), v7()];
 
-/** Each pause of an owner is as long as this. */
+/** Each pause of an owner is as long as this, but for those of a second and more. */
 const aTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 /** Lets an owner go on until it waits for somebody. */
@@ -29,7 +29,7 @@ export type Reply = { message: { id: string; number: number }; created: boolean 
 
 /**
  * One owner of the partitions of some groups of alice and bob, under term 1. Its clock is the machine's, and as far ahead of
- * that as `clock.aheadMs` says; its lease is valid while `lease.isValid`.
+ * that as `clock.aheadMs` says; its lease is valid while `lease.isValid`. Pauses of a second and more end with `wake`.
  */
 export async function ownerWorld(
   store: LogStore,
@@ -43,10 +43,16 @@ export async function ownerWorld(
   const lost: { partition: number; term: number }[] = [];
   const published: LogEvent[] = [];
   const now = () => performance.now() + clock.aheadMs;
+  const asleep: (() => void)[] = [];
+  const sleep = (ms: number) => (ms < 1000 ? aTurn() : new Promise<void>((end) => asleep.push(end)));
+  const wake = async () => {
+    for (const end of asleep.splice(0)) end();
+    await turns();
+  };
   const owner = new LogOwner({
     store,
     loader: new Loader(store),
-    clock: { monotonic: now, now: () => new Date().toISOString(), sleep: aTurn },
+    clock: { monotonic: now, now: () => new Date().toISOString(), sleep },
     newId: () => v7(),
     hash: (_command, data) => JSON.stringify(data),
     isLeaseValid: () => lease.isValid,
@@ -78,7 +84,7 @@ export async function ownerWorld(
       memberIds: [bob],
       requestHash: id,
     });
-  return { owner, clock, lease, unread, doubts, lost, published, submit, send };
+  return { owner, clock, lease, unread, doubts, lost, published, submit, send, wake };
 }
 
 /** What a promise comes to, as a value: its error, where it has one. */
