@@ -1,11 +1,14 @@
 import { EventEmitter } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { QueueSpec } from '@parley/contracts';
 import { exchanges, unavailable } from '@parley/contracts';
-import type { Channel, ChannelModel, ConfirmChannel, Options } from 'amqplib';
+import type { Channel, ChannelModel, ConfirmChannel, ConsumeMessage, Options } from 'amqplib';
 import { connect } from 'amqplib';
 import { EnvelopeReader } from './envelope';
 import type { BrokerOptions, Logger } from './options';
 import { isMessage } from './size';
+
+type QueueArguments = Record<string, unknown>;
 
 /** Declares queues and consumers on a connection; run again on every reconnection. */
 export type Setup = (connection: ChannelModel) => Promise<void>;
@@ -14,6 +17,8 @@ const RECONNECT_MS_MIN = 100;
 const RECONNECT_MS_MAX = 2000;
 const CONNECT_TIMEOUT_MS = 3000;
 const HEARTBEAT_S = 5;
+/** A queue that is away is asked for this often. */
+const QUEUE_AWAY_MS = 1000;
 /** What may wait in memory while the broker takes nothing (memory alarm, frozen): beyond it messages are dropped. */
 const CONGESTED_BYTES_MAX = 32_000_000;
 
@@ -29,6 +34,8 @@ export class Broker extends EventEmitter {
   private publisher?: Channel;
   private confirmer?: ConfirmChannel;
   private readonly setups: Setup[] = [];
+  /** Queues of the present connection whose consumer RabbitMQ has ended. */
+  private readonly away = new Map<QueueSpec, QueueArguments | undefined>();
   private stopping = false;
   private attempt = 0;
   /** Bytes published since the broker's socket was last seen full; 0 while it is not. */
@@ -121,6 +128,53 @@ export class Broker extends EventEmitter {
     });
   }
 
+  /**
+   * Consumes a queue that was declared on this channel. RabbitMQ ends a consumer, and leaves its connection alone, when the queue
+   * goes: somebody deleted it, or it lies on a node of a cluster that has ended. Nothing would ever come from it again, so as soon as
+   * the queue can be had the connection is made anew, and with it all that is set up on it.
+   *
+   * @param options.declared what its declaration says besides
+   * @returns the consumer's tag
+   */
+  async consume(
+    connection: ChannelModel,
+    channel: Channel,
+    queue: QueueSpec,
+    onMessage: (message: ConsumeMessage) => void,
+    options: { noAck: boolean; declared?: QueueArguments },
+  ): Promise<string> {
+    const { consumerTag } = await channel.consume(
+      queue.name,
+      (message) => {
+        if (message) onMessage(message);
+        else this.missQueue(connection, queue, options.declared);
+      },
+      { noAck: options.noAck },
+    );
+    return consumerTag;
+  }
+
+  private missQueue(connection: ChannelModel, queue: QueueSpec, declared: QueueArguments | undefined): void {
+    if (connection !== this.connection) return;
+    this.options.logger.warn({ queue: queue.name }, 'broker: a queue has gone, and its consumer with it');
+    this.away.set(queue, declared);
+    if (this.away.size === 1) void this.renewOnceAllAreThere(connection);
+  }
+
+  private async renewOnceAllAreThere(connection: ChannelModel): Promise<void> {
+    while (connection === this.connection) {
+      try {
+        const channel = await connection.createChannel();
+        // Refused while a queue is away; the rejection says so.
+        channel.on('error', () => undefined);
+        for (const [queue, declared] of this.away) await assertQueue(channel, queue, declared);
+        return await connection.close();
+      } catch {
+        await delay(QUEUE_AWAY_MS, undefined, { ref: false });
+      }
+    }
+  }
+
   /** Calls back with every command that no queue took. */
   onReturn(callback: (queue: string, content: Buffer) => void): void {
     this.on('return', callback);
@@ -166,6 +220,7 @@ export class Broker extends EventEmitter {
     });
     try {
       this.connection = connection;
+      this.away.clear();
       await this.setUp(connection);
       this.connected = true;
       this.attempt = 0;
@@ -217,7 +272,7 @@ export function closeTogether(connection: ChannelModel, channel: Channel, logger
 export async function assertQueue(
   channel: Channel,
   spec: QueueSpec,
-  extra: Record<string, unknown> = {},
+  extra: QueueArguments = {},
 ): Promise<void> {
   await channel.assertQueue(spec.name, {
     durable: spec.durable,

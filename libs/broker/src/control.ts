@@ -38,10 +38,11 @@ export class ControlInbox {
     for (const key of this.listeners.keys()) await this.bind(channel, key);
     this.channel = channel;
     channel.once('close', () => (this.channel = undefined));
-    await channel.consume(
-      queue.name,
+    await this.broker.consume(
+      connection,
+      channel,
+      queue,
       (message) => {
-        if (!message) return;
         const key = message.fields.routingKey;
         const kind = key.split('.')[0] as EnvelopeKind;
         const body = this.broker.envelopes.read(kind, message.content);

@@ -22,6 +22,9 @@ export interface LaneConsumerOptions {
   noAck?: boolean;
 }
 
+/** What the declaration of a lane's queue says besides. */
+const DECLARED = { 'x-single-active-consumer': true };
+
 interface Hold {
   consumerTag: string;
   isGivenAway: boolean;
@@ -35,7 +38,8 @@ const RETAKE_MS = 500;
  * same lane for a moment only one is served, for the queues have a single active consumer.
  */
 export class LaneConsumer {
-  private channel?: Channel;
+  /** With the connection that it is of. */
+  private open?: { connection: ChannelModel; channel: Channel };
   private readonly taken = new Map<number, Hold>();
   private work: Promise<void> = Promise.resolve();
   private stopped = false;
@@ -47,7 +51,7 @@ export class LaneConsumer {
     const { broker, membership } = this.options;
     void broker.onConnection((connection) => this.setUp(connection));
     broker.on('disconnected', () => {
-      this.channel = undefined;
+      this.open = undefined;
       for (const lane of this.taken.keys()) this.options.onDrop(lane);
       this.taken.clear();
     });
@@ -81,10 +85,10 @@ export class LaneConsumer {
     // All lanes exist from the first instance on: a lane that nobody takes yet collects its backlog.
     for (let lane = 0; lane < LANES; lane++) {
       const queue = this.options.queue(lane);
-      await assertQueue(channel, queue, { 'x-single-active-consumer': true });
+      await assertQueue(channel, queue, DECLARED);
       await channel.bindQueue(queue.name, exchanges.events.name, `lane.${lane}`);
     }
-    this.channel = channel;
+    this.open = { connection, channel };
     this.rebalance();
   }
 
@@ -111,18 +115,20 @@ export class LaneConsumer {
   }
 
   private async take(lane: number): Promise<void> {
-    const channel = this.channel;
-    if (!channel) return;
+    const { open } = this;
+    if (!open) return;
+    const { connection, channel } = open;
     await this.options.onTake(lane);
-    if (channel !== this.channel) return;
+    if (open !== this.open) return;
     const noAck = this.options.noAck ?? false;
     const hold: Hold = { consumerTag: '', isGivenAway: false };
-    const { consumerTag } = await channel.consume(
-      this.options.queue(lane).name,
+    hold.consumerTag = await this.options.broker.consume(
+      connection,
+      channel,
+      this.options.queue(lane),
       (message) => {
-        if (!message) return;
         const ack = () => {
-          if (noAck || channel !== this.channel) return;
+          if (noAck || open !== this.open) return;
           if (hold.isGivenAway) channel.nack(message, false, true);
           else channel.ack(message);
         };
@@ -131,9 +137,8 @@ export class LaneConsumer {
         if (envelope) this.options.onEnvelope(envelope, ack);
         else ack();
       },
-      { noAck },
+      { noAck, declared: DECLARED },
     );
-    hold.consumerTag = consumerTag;
     this.taken.set(lane, hold);
   }
 
@@ -142,7 +147,7 @@ export class LaneConsumer {
     this.taken.delete(lane);
     if (hold) {
       hold.isGivenAway = true;
-      await this.channel?.cancel(hold.consumerTag);
+      await this.open?.channel.cancel(hold.consumerTag);
     }
     this.options.onDrop(lane);
   }

@@ -188,10 +188,12 @@ export class Requester {
     closeTogether(connection, channel, logger);
     const queue = queues.replies(service, instanceId);
     await assertQueue(channel, queue);
-    await channel.consume(
-      queue.name,
+    await this.broker.consume(
+      connection,
+      channel,
+      queue,
       (message) => {
-        const envelope = message && this.broker.envelopes.read<ReplyEnvelope>('replies', message.content);
+        const envelope = this.broker.envelopes.read<ReplyEnvelope>('replies', message.content);
         // What is not understood counts as no answer: the request runs out of time.
         if (envelope) this.receive(envelope);
       },

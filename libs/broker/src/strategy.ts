@@ -108,11 +108,11 @@ export class BrokerStrategy extends Server implements CustomTransportStrategy {
     closeTogether(connection, channel, this.broker.options.logger);
     await assertQueue(channel, queue);
     const service = queue.name.split('.')[0] as ServiceName;
-    const { consumerTag } = await channel.consume(
-      queue.name,
-      (message) => {
-        if (message) this.receive(message, service);
-      },
+    const consumerTag = await this.broker.consume(
+      connection,
+      channel,
+      queue,
+      (message) => this.receive(message, service),
       // Requests are answered or asked again, so they need no acknowledgement.
       { noAck: true },
     );

@@ -37,11 +37,11 @@ export class EventSubscription {
     await assertQueue(channel, queue);
     for (const key of keys) await channel.bindQueue(queue.name, exchanges[exchange].name, key);
     if (!queue.exclusive) await channel.prefetch(1);
-    await channel.consume(
-      queue.name,
-      (message) => {
-        if (message) void this.take(channel, message, () => isOpen);
-      },
+    await this.broker.consume(
+      connection,
+      channel,
+      queue,
+      (message) => void this.take(channel, message, () => isOpen),
       { noAck: queue.exclusive },
     );
   }
