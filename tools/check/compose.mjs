@@ -211,6 +211,10 @@ function kongs() {
   if (here.KONG_PLUGINS !== used.join(',')) found.push(`KONG_PLUGINS should be ${used.join(',')}`);
   for (const name of ['KONG_ADMIN_LISTEN', 'KONG_ADMIN_GUI_LISTEN', 'KONG_HEADERS', 'KONG_ANONYMOUS_REPORTS'])
     if (here[name] !== 'off') found.push(`${name} is not off`);
+  if (
+    !(Number(here.KONG_NGINX_EVENTS_WORKER_CONNECTIONS) < Number(here.KONG_NGINX_MAIN_WORKER_RLIMIT_NOFILE))
+  )
+    found.push('leaves to the engine how many connections it has, or has files for fewer');
   if (!kong.ports.every((port) => port.endsWith(':8000'))) found.push('publishes more than its door');
   return found.map((what) => `compose.yml: kong: ${what}`);
 }
