@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import express from 'express';
 import {
   ConfigError,
   baseConfig,
@@ -31,6 +32,35 @@ test('every offending variable is named, without its value', () => {
   for (const name of ['PORT', 'LOG_LEVEL', 'DATABASE_URL']) expect(load).toThrow(new RegExp(`\n  ${name}: `));
   expect(load).not.toThrow(/secret/);
   expect(() => loadConfig(schema, {})).toThrow('DATABASE_URL: is required');
+});
+
+test.each(['nobody', '10.0.0.0/33', '10.0.0.0/8, gateway', '10.0.0.0/255.0.0', '1', 'true', 'loopback,'])(
+  'TRUSTED_PROXIES is not %s',
+  (TRUSTED_PROXIES) => {
+    expect(() => loadConfig(schema, { DATABASE_URL, TRUSTED_PROXIES })).toThrow(
+      /\n {2}TRUSTED_PROXIES: must be /,
+    );
+  },
+);
+
+test.each(['uniquelocal', '10.0.0.0/8, 100.64.0.0/255.192.0.0,fd00::/8', '::1,127.0.0.1'])(
+  'TRUSTED_PROXIES may be %s, which Express takes',
+  (TRUSTED_PROXIES) => {
+    const { TRUSTED_PROXIES: trusted } = loadConfig(schema, { DATABASE_URL, TRUSTED_PROXIES });
+    expect(() => express().set('trust proxy', trusted)).not.toThrow();
+  },
+);
+
+test('the time to drain holds what is done in it', () => {
+  const draining = schema.extend({ DRAIN_MS: numberVariable(5_000) });
+  const problem = 'DRAIN_TIMEOUT_MS: must exceed DRAIN_GRACE_MS and DRAIN_MS together';
+  const load = (environment: object) => () => loadConfig(draining, { DATABASE_URL, ...environment });
+  expect(load({ DRAIN_MS: '15000' })).toThrow(problem);
+  expect(load({ DRAIN_MS: '10000', DRAIN_GRACE_MS: '5000' })).toThrow(problem);
+  expect(load({ DRAIN_MS: '10000', DRAIN_GRACE_MS: '4999' })).not.toThrow();
+  expect(() => loadConfig(schema, { DATABASE_URL, DRAIN_GRACE_MS: '15000' })).toThrow(
+    /must exceed DRAIN_GRACE_MS$/,
+  );
 });
 
 test('the chosen message store needs its address', () => {

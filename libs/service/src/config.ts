@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
+import { isIP, isIPv4 } from 'node:net';
 import { z } from 'zod';
 import { logLevelsRule, parseLogLevels } from './log-level';
 import { addressOf } from './tls/address';
@@ -51,6 +52,18 @@ const pairs = z.string().transform((text, context) => {
     return z.NEVER;
   }
 });
+
+const PROXY_NAMES: ReadonlySet<string> = new Set(['loopback', 'linklocal', 'uniquelocal']);
+
+/** One of what Express takes for `trust proxy`, which it would itself refuse without a word on the setting. */
+function isProxy(text: string): boolean {
+  if (PROXY_NAMES.has(text)) return true;
+  const [address = '', size, ...rest] = text.split('/');
+  const version = isIP(address);
+  if (version === 0 || rest.length > 0) return false;
+  if (size === undefined || (version === 4 && isIPv4(size))) return true;
+  return /^\d{1,3}$/.test(size) && Number(size) > 0 && Number(size) <= (version === 4 ? 32 : 128);
+}
 
 /** Where traces go; OpenTelemetry's own names. */
 export const tracingConfig = z.object({
@@ -104,6 +117,10 @@ export const baseConfig = tracingConfig.extend({
     .describe('File that overrules LOG_LEVEL, and beside it may be missing. Watched: the levels follow it.'),
   TRUSTED_PROXIES: z
     .string()
+    .refine(
+      (text) => text.split(',').every((part) => isProxy(part.trim())),
+      'must be loopback, linklocal, uniquelocal, addresses or networks, separated by commas',
+    )
     .default('loopback')
     .describe(
       'Whose X-Real-IP is believed, the gateways’: express `trust proxy` names or networks, separated by commas.',
@@ -235,7 +252,7 @@ export function loadConfig<T extends z.ZodObject>(
   }
   const result = schema.safeParse(input);
   if (result.success && problems.size === 0) {
-    const contradictions = tlsProblems(result.data, environment);
+    const contradictions = [...tlsProblems(result.data, environment), ...drainProblems(result.data)];
     if (contradictions.length > 0) throw new ConfigError(contradictions);
     return result.data;
   }
@@ -244,4 +261,15 @@ export function loadConfig<T extends z.ZodObject>(
     if (!problems.has(name)) problems.set(name, `${name}: ${name in input ? message : 'is required'}`);
   }
   throw new ConfigError([...problems.values()]);
+}
+
+/** What is done one after the other while a process drains must find room before it is ended. */
+function drainProblems(config: Record<string, unknown>): string[] {
+  const { DRAIN_TIMEOUT_MS: timeout } = config;
+  if (typeof timeout !== 'number') return [];
+  const parts = ['DRAIN_GRACE_MS', 'DRAIN_MS'].filter((name) => typeof config[name] === 'number');
+  const sum = parts.reduce((total, name) => total + (config[name] as number), 0);
+  return sum < timeout
+    ? []
+    : [`DRAIN_TIMEOUT_MS: must exceed ${parts.join(' and ')}${parts.length > 1 ? ' together' : ''}`];
 }
