@@ -58,7 +58,7 @@ export class Broker extends EventEmitter {
       await setup(connection);
     } catch (error) {
       // The connection ended meanwhile, or is no good: the next one runs this setup too.
-      this.options.logger.warn({ error: String(error) }, 'broker: cannot set up');
+      this.options.logger.warn({ err: error }, 'broker: cannot set up');
       await connection.close().catch(() => undefined);
     }
   }
@@ -186,7 +186,7 @@ export class Broker extends EventEmitter {
         await this.connectOnce();
       } catch (error) {
         const { logger, explain } = this.options;
-        const details = { error: String(error), why: explain?.(error), attempt: this.attempt };
+        const details = { err: error, why: explain?.(error), attempt: this.attempt };
         logger.warn(details, 'broker: cannot connect');
       }
       if (this.stopping) return;
@@ -216,7 +216,7 @@ export class Broker extends EventEmitter {
     if (this.stopping) return void (await connection.close().catch(() => undefined));
     const closed = new Promise<void>((resolve) => connection.once('close', () => resolve()));
     connection.on('error', (error: Error) => {
-      this.options.logger.warn({ error: error.message }, 'broker: connection error');
+      this.options.logger.warn({ err: error }, 'broker: connection error');
     });
     try {
       this.connection = connection;
@@ -263,7 +263,7 @@ export class Broker extends EventEmitter {
 /** Ends the connection when one of its channels ends with an error: half a connection is worse than none. */
 export function closeTogether(connection: ChannelModel, channel: Channel, logger: Logger): void {
   channel.on('error', (error: Error) => {
-    logger.warn({ error: error.message }, 'broker: channel error');
+    logger.warn({ err: error }, 'broker: channel error');
     connection.close().catch(() => undefined);
   });
 }

@@ -223,7 +223,7 @@ export class LaneFeed {
         return epoch;
       } catch (error) {
         if (this.stopped) throw error;
-        this.options.broker.options.logger.warn({ error: String(error) }, 'feed: cannot learn the epoch');
+        this.options.broker.options.logger.warn({ err: error }, 'feed: cannot learn the epoch');
         await delay(ASK_AGAIN_MS);
       }
     }

@@ -106,10 +106,7 @@ export class LaneConsumer {
 
   private enqueue(step: () => Promise<void>): void {
     this.work = this.work.then(step).catch((error: unknown) => {
-      this.options.broker.options.logger.warn(
-        { error: String(error) },
-        'lanes: cannot rebalance, trying again',
-      );
+      this.options.broker.options.logger.warn({ err: error }, 'lanes: cannot rebalance, trying again');
       if (!this.stopped) setTimeout(() => this.rebalance(), RETAKE_MS).unref();
     });
   }

@@ -184,6 +184,26 @@ describe('RowSequencer', () => {
     expect(failed).toBeLessThan(limits.length / 3);
   });
 
+  it('gives errors to the log as they are, for whose serializer knows what they may quote', async () => {
+    const told: object[] = [];
+    const [noAnswer, noStore] = [new Error('no answer'), new Error('no store')];
+    const sequencer = new RowSequencer({
+      replay: () =>
+        told.length === 0
+          ? Promise.reject(noAnswer)
+          : Promise.resolve({ epoch: 'e', head: 1, rows: told.length === 1 ? [row(1)] : [] }),
+      apply: () => {
+        if (told.length === 1) throw noStore;
+      },
+      logger: { ...quiet, warn: (details) => void told.push(details) },
+      sleep: soon,
+    });
+    sequencer.follow(1, 0);
+    sequencer.catchUp(1);
+    await sequencer.idle();
+    expect(told).toEqual([{ partition: 1, after: 0, err: noAnswer }, { err: noStore }]);
+  });
+
   it('jumps to the head when too much is missing and it may', async () => {
     const { sequencer, applied, jumps } = world({ 1: 5000, 2: 0 }, { rowsMax: 1000 });
     sequencer.follow(1, 10);

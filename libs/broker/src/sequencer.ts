@@ -199,10 +199,7 @@ export class RowSequencer {
         await this.commit(new Map([[partition, { partition, rows }]]));
         waitMs = RETRY_MS_MIN;
       } catch (error) {
-        this.options.logger.warn(
-          { partition, after, error: String(error) },
-          'feed: cannot fetch missing rows',
-        );
+        this.options.logger.warn({ partition, after, err: error }, 'feed: cannot fetch missing rows');
         await this.sleep(waitMs);
         waitMs = Math.min(waitMs * 2, RETRY_MS_MAX);
       }
@@ -220,7 +217,7 @@ export class RowSequencer {
         if (this.isCurrent(generation)) this.advance(partitions);
         return;
       } catch (error) {
-        this.options.logger.warn({ error: String(error) }, 'feed: cannot apply rows, trying again');
+        this.options.logger.warn({ err: error }, 'feed: cannot apply rows, trying again');
         await this.sleep(waitMs);
       }
     }

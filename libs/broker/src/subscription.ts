@@ -57,7 +57,7 @@ export class EventSubscription {
         if (!queue.exclusive && isOpen()) channel.ack(message);
         return;
       } catch (error) {
-        logger.warn({ queue: queue.name, error: String(error) }, 'broker: an event failed');
+        logger.warn({ queue: queue.name, err: error }, 'broker: an event failed');
         if (queue.exclusive) return;
         await delay(waitMs);
       }

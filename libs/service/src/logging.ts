@@ -98,6 +98,9 @@ export function isError(value: unknown): value is Error {
   return value instanceof Error || types.isNativeError(value);
 }
 
+/** What MongoDB says of a command, and not the driver of a connection. */
+const ofMongo = /^Mongo(Server|BulkWrite|WriteConcern)Error$/;
+
 /**
  * Database errors quote the values that they choke on, so of those only the codes are written; of all others the
  * message and the stack.
@@ -107,15 +110,18 @@ export function serializeError(error: unknown): Record<string, unknown> {
   const source = error as Error & { code?: unknown; driverError?: object };
   const database = (source.driverError ?? source) as {
     code?: unknown;
+    /** MongoDB's word for it. */
+    codeName?: unknown;
     severity?: unknown;
     constraint?: unknown;
     table?: unknown;
   };
-  if (source.driverError || database.severity !== undefined) {
+  if (source.driverError || database.severity !== undefined || ofMongo.test(error.name)) {
     const stack = error.stack?.split('\n').filter((row) => row.startsWith('    at '));
     return {
       type: error.name,
       code: database.code,
+      codeName: database.codeName,
       constraint: database.constraint,
       table: database.table,
       stack: stack?.join('\n'),

@@ -118,9 +118,7 @@ export class LeaseKeeper {
       return;
     }
     this.round = this.runRound()
-      .catch((error: unknown) =>
-        this.options.warn({ error: String(error) }, 'leases: cannot reach the database'),
-      )
+      .catch((error: unknown) => this.options.warn({ err: error }, 'leases: cannot reach the database'))
       .finally(() => {
         this.dropExpired();
         this.round = undefined;
@@ -217,9 +215,7 @@ export class LeaseKeeper {
       return;
     }
     this.opening = this.acquire(partitions)
-      .catch((error: unknown) =>
-        this.options.warn({ error: String(error) }, 'leases: terms could not be begun'),
-      )
+      .catch((error: unknown) => this.options.warn({ err: error }, 'leases: terms could not be begun'))
       .finally(() => {
         this.opening = undefined;
         if (this.isLeft) this.look();
@@ -298,7 +294,7 @@ export class LeaseKeeper {
     try {
       await this.options.store.release(partitions);
     } catch (error) {
-      this.options.warn({ error: String(error) }, 'leases: cannot release; they run out');
+      this.options.warn({ err: error }, 'leases: cannot release; they run out');
     }
   }
 

@@ -81,10 +81,7 @@ export class MarkWriter {
         );
         if (told.size > 0) this.options.notify([...told]);
       } catch (error) {
-        this.options.warn(
-          { error: String(error), marks: taken.length - i },
-          'marks: cannot write, trying again',
-        );
+        this.options.warn({ err: error, marks: taken.length - i }, 'marks: cannot write, trying again');
         for (const mark of taken.slice(i)) this.set(mark, mark.isSilent);
         return;
       }
