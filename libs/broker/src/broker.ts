@@ -91,6 +91,7 @@ export class Broker extends EventEmitter {
     if (!isMessage(body)) {
       const details = { exchange, key, characters: body.length };
       this.options.logger.error(details, 'broker: a message is too large, and was dropped');
+      this.options.onTooLarge?.();
       return false;
     }
     try {

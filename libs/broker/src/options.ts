@@ -39,4 +39,6 @@ export interface BrokerOptions {
   explain?(error: unknown): string | undefined;
   /** Told of every envelope that this build does not read. */
   onRefused?(kind: EnvelopeKind, refusal: Refusal): void;
+  /** Told of every message or answer that was not sent, because RabbitMQ would end the connection at one of its size. */
+  onTooLarge?(): void;
 }

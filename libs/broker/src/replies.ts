@@ -33,7 +33,9 @@ export class ReplySender {
   private textOf(reply: ReplyEntry): string {
     const text = JSON.stringify(reply);
     if (isMessage(text)) return text;
-    this.broker.options.logger.error({ characters: text.length }, 'broker: an answer is too large');
+    const { logger, onTooLarge } = this.broker.options;
+    logger.error({ characters: text.length }, 'broker: an answer is too large');
+    onTooLarge?.();
     const error = new ParleyError('internal', 'The answer is too large.').toBody();
     return JSON.stringify([reply[0], replyStatus.error, error]);
   }

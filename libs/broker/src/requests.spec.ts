@@ -369,6 +369,9 @@ describe('commands and queries', () => {
     await expect(ask()).rejects.toMatchObject({ code: 'internal', message: 'The answer is too large.' });
     characters = 1;
     expect(await ask()).toMatchObject({ items: [] });
+    expect(peer.tooLarge).toBe(1);
+    expect(peer.broker.publish('', 'nobody', 'x'.repeat(20_000_000))).toBe(false);
+    expect(peer.tooLarge).toBe(2);
     expect(isLost).toBe(false);
   });
 

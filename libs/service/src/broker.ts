@@ -28,12 +28,18 @@ interface BrokerSettings {
   toError(error: unknown): ParleyError;
   explain(error: unknown): string | undefined;
   onRefused(kind: EnvelopeKind, reason: string): void;
+  onTooLarge(): void;
 }
 
 const refused = counter(
   'broker_refused_envelopes_total',
   'Envelopes from the broker that this release does not read, by kind and reason.',
   ['kind', 'reason'],
+);
+
+const tooLarge = counter(
+  'broker_too_large_messages_total',
+  'Messages and answers that were not sent, because they are larger than the broker takes.',
 );
 
 const refusals = ['outdated', 'tooNew', 'malformed'];
@@ -56,5 +62,6 @@ export function brokerSettings(config: BrokerConfig & BaseConfig): BrokerSetting
     toError: toParleyError,
     explain: tlsFailure,
     onRefused: (kind, reason) => refused.inc({ kind, reason }),
+    onTooLarge: () => tooLarge.inc(),
   };
 }

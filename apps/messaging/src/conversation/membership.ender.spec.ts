@@ -1,4 +1,4 @@
-import { pgPool } from '@parley/service';
+import { metricsRegistry, pgPool } from '@parley/service';
 import { until } from '@parley/testing';
 import type { Pool } from 'pg';
 import { AccountReader } from '../account/account.reader';
@@ -48,6 +48,10 @@ describe('the memberships of a deleted conversation', () => {
     });
   }
 
+  async function counted(name: string): Promise<number> {
+    return (await metricsRegistry.getSingleMetric(name)!.get()).values[0]!.value;
+  }
+
   it('count no longer from its deletion on, before any is ended', async () => {
     const accounts = new AccountReader(pool, log.store);
     const joins = new JoinReader(pool, log.store, accounts, await loadDeployment(pool));
@@ -75,6 +79,7 @@ describe('the memberships of a deleted conversation', () => {
 
   it('are ended by the next one where an instance stopped amid it', async () => {
     await deleteIt();
+    const before = await counted('parley_memberships_ended_total');
     const first = ender();
     first.end();
     await until('some are ended', async () => (await left()) < MEMBERS);
@@ -83,6 +88,7 @@ describe('the memberships of a deleted conversation', () => {
     next.start();
     await until('all are ended', async () => (await left()) === 0);
     await next.stop();
+    expect(await counted('parley_memberships_ended_total')).toBe(before + MEMBERS);
   });
 
   it('stay those of who joins another conversation meanwhile', async () => {
@@ -103,10 +109,12 @@ describe('the memberships of a deleted conversation', () => {
   it('are tried again by the next call where the database was away', async () => {
     await deleteIt();
     const told: unknown[] = [];
+    const before = await counted('parley_memberships_ending_failures_total');
     await pool.query('alter table memberships rename to hidden');
     const one = ender((error) => told.push(error));
     one.end();
     await until('it says so', () => told.length > 0);
+    expect(await counted('parley_memberships_ending_failures_total')).toBe(before + 1);
     await pool.query('alter table hidden rename to memberships');
     one.end();
     await until('all are ended', async () => (await left()) === 0);

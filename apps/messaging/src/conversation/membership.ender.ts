@@ -1,4 +1,14 @@
+import { counter } from '@parley/service';
 import type { Pool } from 'pg';
+
+const ended = counter(
+  'parley_memberships_ended_total',
+  'Memberships of deleted conversations that were ended beside the log.',
+);
+const failures = counter(
+  'parley_memberships_ending_failures_total',
+  'Times that memberships of deleted conversations could not be ended, and stayed for now.',
+);
 
 /** Well within a statement's time: some 40 µs each on a slow machine. */
 const MEMBERSHIPS_A_STATEMENT = 1000;
@@ -32,9 +42,10 @@ export class MembershipEnder {
     if (this.isStopped) return;
     this.isAskedAgain = true;
     this.ending ??= this.endAll()
-      .catch((error: unknown) =>
-        this.warn({ err: error }, 'Memberships of deleted conversations stay for now.'),
-      )
+      .catch((error: unknown) => {
+        failures.inc();
+        this.warn({ err: error }, 'Memberships of deleted conversations stay for now.');
+      })
       .finally(() => (this.ending = undefined));
   }
 
@@ -74,7 +85,8 @@ export class MembershipEnder {
                ) as part limit ${MEMBERSHIPS_A_STATEMENT})`,
       values,
     });
-    if ((rowCount ?? 0) === MEMBERSHIPS_A_STATEMENT) return true;
+    ended.inc(rowCount ?? 0);
+    if (rowCount === MEMBERSHIPS_A_STATEMENT) return true;
     await this.pool.query({
       name: 'memberships-ended',
       text: `update conversations c set memberships_ended = true

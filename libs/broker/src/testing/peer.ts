@@ -18,6 +18,8 @@ export class Peer {
   readonly broker: Broker;
   /** Envelopes that it did not read, as `kind reason`. */
   readonly refused: string[] = [];
+  /** How many messages and answers it did not send for their size. */
+  tooLarge = 0;
   readonly control: ControlInbox;
   readonly membership: Membership;
   readonly requester: Requester;
@@ -33,7 +35,15 @@ export class Peer {
       this.refused.push(`${kind} ${reason}`);
       this.broker.emit('refused');
     };
-    this.broker = new Broker({ url, service, instanceId: this.instanceId, logger: quiet, onRefused });
+    const onTooLarge = () => (this.tooLarge += 1);
+    this.broker = new Broker({
+      url,
+      service,
+      instanceId: this.instanceId,
+      logger: quiet,
+      onRefused,
+      onTooLarge,
+    });
     this.control = new ControlInbox(this.broker);
     this.membership = new Membership(this.broker, this.control);
     this.requester = new Requester(this.broker, this.control);
