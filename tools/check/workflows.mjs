@@ -1,16 +1,18 @@
 // `npm run check:workflows`: the workflows of CI parse, name programs, scripts and tests that exist, use the Node of the
-// images and the servers of Compose, give no job more rights than it names, and end by themselves.
+// images and the servers of Compose, give no job more rights than it names, and end by themselves. And whatever others make
+// that is named here with its version is kept up to date.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { parse } from 'yaml';
 import { readDockerfile } from './dockerfile.mjs';
+import { filesIn } from './metrics.mjs';
 import { workspace } from '../local/prepare.mjs';
 
 const FOLDER = '.github/workflows';
 const { scripts, engines } = JSON.parse(readFileSync(join(workspace, 'package.json'), 'utf8'));
 const nodes = [/NODE_VERSION=(\S+)/.exec(readDockerfile())[1], engines.node.replace(/[^\d.]/g, '')];
 const servers = readFileSync(join(workspace, 'docker/compose.backing.yml'), 'utf8');
-const findings = readdirSync(join(workspace, FOLDER)).flatMap(check);
+const findings = [...readdirSync(join(workspace, FOLDER)).flatMap(check), ...forgotten()];
 for (const finding of findings) console.log(finding);
 process.exit(findings.length > 0 ? 1 : 0);
 
@@ -49,4 +51,34 @@ function checkStep({ uses, run = '', with: options = {} }, job) {
     for (const path of paths.split(' ').filter((word) => /^(apps|libs|tools)\//.test(word)))
       if (!existsSync(join(workspace, path))) found.push(`${path} is not there`);
   return found;
+}
+
+/** Folders with versions of others that no update would ever reach. */
+function forgotten() {
+  const { updates } = parse(readFileSync(join(workspace, '.github/dependabot.yml'), 'utf8'));
+  const known = new Set(
+    updates.flatMap(({ 'package-ecosystem': kind, directory, directories = [directory] }) =>
+      directories.map((folder) => `${kind} /${folder.slice(1)}`),
+    ),
+  );
+  const needed = filesIn('.', /./).flatMap((file) => {
+    const folder = file.includes('/') ? `/${dirname(file)}` : '/';
+    if (basename(file) === 'go.mod') return [`gomod ${folder}`];
+    if (basename(file) === 'package-lock.json') return [`npm ${folder}`];
+    if (basename(file) === 'Dockerfile') return [`docker ${folder}`];
+    const images = /^(docker|k8s)\/.*\.ya?ml$/.test(file) ? imagesIn(file) : [];
+    if (images.length === 0) return [];
+    return [`${file.startsWith('k8s/') ? 'docker' : 'docker-compose'} ${folder}`];
+  });
+  return [...new Set(needed)]
+    .filter((one) => !known.has(one))
+    .map((one) => `.github/dependabot.yml: lacks ${one}`);
+}
+
+/** Those of others, with their versions. */
+function imagesIn(file) {
+  const text = readFileSync(join(workspace, file), 'utf8');
+  return [...text.matchAll(/image(?:Name)?: ([\w./-]+:v?\d[\w.-]*)/g)].filter(
+    ([, image]) => !image.startsWith('parley/'),
+  );
 }
