@@ -5,7 +5,6 @@ import { MemberDirectory } from './access/member.directory';
 import { ReadAccess } from './access/read.access';
 import type { Config } from './config';
 import { EpochSource } from './feed/epoch.source';
-import { FeedRepair } from './feed/feed.repair';
 import { FeedRunner } from './feed/feed.runner';
 import { HeadWatch } from './feed/head.watch';
 import { RowWriter } from './feed/row.writer';
@@ -35,7 +34,6 @@ export class AppModule {
       controllers: [MessageController, SyncController, SyncConsumer],
       providers: [
         EpochSource,
-        FeedRepair,
         FeedRunner,
         HeadWatch,
         MemberDirectory,

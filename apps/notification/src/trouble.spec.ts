@@ -199,6 +199,43 @@ test('presence that fails or does not answer holds nobody up: recent messages co
   presence.trouble = undefined;
 });
 
+test('what the database has lost comes again from the log, also where nothing new comes', async () => {
+  const carol = randomUUID();
+  const direct = messaging.log.create('direct', [alice, bob]);
+  const partition = partitionOf(direct);
+  const position = () => messaging.log.rows.get(partition)?.length ?? 0;
+  // As a replica that had not got it yet when it took over.
+  const lose = async (after: number, entries: Message[], members: string[] = []) => {
+    await sql('delete from notification.notifications where message_id = any($1)', [ids(entries)]);
+    await sql('delete from notification.members where user_id = any($1)', [members]);
+    await sql(
+      'update notification.feed_positions set position = $2, revision = revision + 1 where partition = $1',
+      [partition, after],
+    );
+  };
+  const kept = messaging.log.send(direct, alice);
+  const first = position();
+  const lost = messaging.log.send(direct, alice);
+  await settled(direct);
+  await lose(first, [lost]);
+  const next = messaging.log.send(direct, alice);
+  messaging.publish();
+  await realtime.until(bob, next.id);
+  expect((await messageIds(bob)).reverse()).toEqual(ids([kept, lost, next]));
+
+  const second = position();
+  const group = messaging.log.create('group', [alice, carol], neighbourOf(direct));
+  await settled(group);
+  await lose(second, [], [carol]);
+  await until('the membership is back', async () => {
+    const members = await sql('select from notification.members where user_id = $1', [carol]);
+    return members.length === 1;
+  });
+  const last = messaging.log.send(group, alice);
+  messaging.publish();
+  await realtime.until(carol, last.id);
+});
+
 // Last, since it replaces the log.
 test('after a restore the copies are built anew and nobody is told twice', async () => {
   const carol = randomUUID();

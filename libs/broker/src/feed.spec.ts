@@ -3,6 +3,7 @@ import type { LogEvent, PartitionRows } from '@parley/contracts';
 import { laneOf, PARTITIONS } from '@parley/contracts';
 import { freshVhost, until } from '@parley/testing';
 import { LaneFeed } from './feed';
+import { RowsDoNotFollow } from './feed.repair';
 import { Peer } from './testing/peer';
 
 function row(position: number): LogEvent {
@@ -66,6 +67,8 @@ class World {
           new Map(partitions.map((partition) => [partition, this.stored.get(partition) ?? 0])),
         );
       },
+      positions: (partitions: number[]) =>
+        Promise.resolve(new Map(partitions.map((partition) => [partition, this.stored.get(partition) ?? 0]))),
       apply: (batch: PartitionRows[]) => this.apply(peer.instanceId, batch),
     };
     const feed = new LaneFeed({ broker, control, requester, membership, handler });
@@ -79,6 +82,8 @@ class World {
   /** A store's guard: rows that do not follow on what is stored change nothing. */
   private apply(by: string, batch: PartitionRows[]): Promise<void> {
     for (const { partition, rows } of batch) {
+      const stored = this.stored.get(partition) ?? 0;
+      if (rows[0] && rows[0].position > stored + 1) return Promise.reject(new RowsDoNotFollow());
       for (const { position } of rows) {
         if (position !== (this.stored.get(partition) ?? 0) + 1) continue;
         this.stored.set(partition, position);
@@ -169,6 +174,22 @@ describe('LaneFeed', () => {
     await world.startConsumer();
     await world.until(() => world.stored.get(9) === 1200);
     expect(world.applied).toHaveLength(1100);
+  });
+
+  it('gives a store again what it has lost: before the next rows, and also where none come', async () => {
+    const log = await world.startLog();
+    await world.startConsumer();
+    const applied = () => world.applied.splice(0).map(({ position }) => position);
+    world.publish(log, 3, 1, 2, 3);
+    await world.until(() => world.stored.get(3) === 3);
+    applied();
+    world.stored.set(3, 1);
+    world.publish(log, 3, 4);
+    await world.until(() => world.stored.get(3) === 4);
+    expect(applied()).toEqual([2, 3, 4]);
+    world.stored.set(3, 0);
+    await world.until(() => world.stored.get(3) === 4);
+    expect(applied()).toEqual([1, 2, 3, 4]);
   });
 
   it('finds its backlog after a stop', async () => {

@@ -3,6 +3,7 @@ import type { EventEnvelope, HeadsEnvelope, PartitionRows } from '@parley/contra
 import { controlKeys, PARTITIONS, partitionsOfLane, queues } from '@parley/contracts';
 import type { Broker } from './broker';
 import type { ControlInbox } from './control';
+import { FeedRepair, RowsDoNotFollow } from './feed.repair';
 import { LaneConsumer } from './lanes';
 import type { Membership } from './membership';
 import type { Requester } from './requester';
@@ -16,10 +17,13 @@ export interface FeedHandler {
    * A store that holds another epoch drops its state and answers 0, whereupon everything is replayed.
    */
   load(partitions: number[], epoch: string): Promise<Map<number, number>>;
+  /** The stored positions of those of the partitions that are stored under the epoch of the latest `load`. */
+  positions(partitions: number[]): Promise<Map<number, number>>;
   /**
    * Stores what the rows say and the new position of each partition in one durable write.
    *
    * @param traces of the sampled rows in it, for what they cause
+   * @throws RowsDoNotFollow when rows are missing before these: the store has lost some, and gets them again
    */
   apply(batch: PartitionRows[], traces?: TracesOfRows): Promise<void>;
 }
@@ -31,7 +35,14 @@ export interface LaneFeedOptions {
   membership: Membership;
   handler: FeedHandler;
   onGap?(partition: number, rows: number): void;
+  /** The store had lost so many rows, and has them again. */
+  onRepaired?(rows: number): void;
 }
+
+/** A batch costs much the same whether it holds one row or ten, so they start no closer together than this. */
+const BATCH_EVERY_MS = 20;
+/** How often the stored positions are compared with those that the feed remembers. */
+const CHECK_EVERY_MS = 5000;
 
 const ASK_AGAIN_MS = 500;
 /** A log is mended by people: a hole is looked at this often. */
@@ -49,10 +60,21 @@ export class LaneFeed {
   private readonly traces = new RowTraces();
   /** Partitions that are stopped until an operator has looked, and why: the log does not go on from what is stored of them. */
   private readonly halted = new Map<number, string>();
+  private readonly repair: FeedRepair;
+  private batchStartedAt = -Infinity;
+  private checking?: NodeJS.Timeout;
+  private isChecking = false;
   private stopped = false;
 
   constructor(private readonly options: LaneFeedOptions) {
-    const { broker, membership, control } = options;
+    const { broker, membership, control, handler } = options;
+    this.repair = new FeedRepair({
+      positions: (partitions) => handler.positions(partitions),
+      replay: (partition, after, limit) => this.replay(partition, after, limit),
+      apply: (batch) => handler.apply(batch),
+      onRepaired: options.onRepaired,
+      logger: broker.options.logger,
+    });
     this.sequencer = new RowSequencer({
       replay: (partition, after, limit) => this.replay(partition, after, limit),
       apply: (batch) => this.apply(batch),
@@ -78,10 +100,12 @@ export class LaneFeed {
 
   start(): void {
     this.consumer.start();
+    this.checking = setInterval(() => void this.check(), CHECK_EVERY_MS);
   }
 
   async stop(): Promise<void> {
     this.stopped = true;
+    clearInterval(this.checking);
     await this.consumer.stop();
     // Not until everything is applied: with its database dead that would never be. The log has the rest.
     await this.sequencer.stop();
@@ -156,14 +180,45 @@ export class LaneFeed {
   }
 
   private async apply(batch: PartitionRows[]): Promise<void> {
+    // What arrives during the wait goes into the next batch.
+    const waitMs = this.batchStartedAt + BATCH_EVERY_MS - performance.now();
+    if (waitMs > 0) await delay(waitMs);
+    this.batchStartedAt = performance.now();
+    try {
+      await this.hand(batch);
+    } catch (error) {
+      // It is applied again after that.
+      if (error instanceof RowsDoNotFollow) await this.repair.repair(positionsBefore(batch));
+      throw error;
+    }
+    for (const { partition } of batch) this.halted.delete(partition);
+  }
+
+  private async hand(batch: PartitionRows[]): Promise<void> {
     const { broker, handler } = this.options;
     const { trace, service } = broker.options;
     const traces = trace && this.traces.of(batch);
-    if (traces) {
-      await trace.batch(`${service} apply`, traces.values(), () => handler.apply(batch, traces));
-      this.traces.forget(batch);
-    } else await handler.apply(batch);
-    for (const { partition } of batch) this.halted.delete(partition);
+    if (!traces) return handler.apply(batch);
+    await trace.batch(`${service} apply`, traces.values(), () => handler.apply(batch, traces));
+    this.traces.forget(batch);
+  }
+
+  /** Gives the store again what it has lost of what it acknowledged. Resolves also when that is not possible now. */
+  private async check(): Promise<void> {
+    const positions = new Map<number, number>();
+    for (const partition of this.lanes().flatMap(partitionsOfLane)) {
+      const position = this.position(partition);
+      if (position !== undefined) positions.set(partition, position);
+    }
+    if (positions.size === 0 || this.isChecking) return;
+    this.isChecking = true;
+    await this.repair.repair(positions).catch((error: unknown) => {
+      this.options.broker.options.logger.warn(
+        { error: String(error) },
+        'feed: the stored positions cannot be checked now',
+      );
+    });
+    this.isChecking = false;
   }
 
   private receive(envelope: EventEnvelope, ack: () => void): void {
@@ -228,4 +283,8 @@ export class LaneFeed {
       }
     }
   }
+}
+
+function positionsBefore(batch: PartitionRows[]): Map<number, number> {
+  return new Map(batch.map(({ partition, rows }) => [partition, (rows[0]?.position ?? 1) - 1]));
 }

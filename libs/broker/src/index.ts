@@ -15,6 +15,7 @@ export type { LaneConsumerOptions } from './lanes';
 export { LaneConsumer } from './lanes';
 export type { FeedHandler, LaneFeedOptions } from './feed';
 export { LaneFeed } from './feed';
+export { RowsDoNotFollow } from './feed.repair';
 export type { BrokerModuleOptions } from './module';
 export { BrokerModule, startBroker } from './module';
 export type { OwnerAnnouncement } from './wire';

@@ -1,23 +1,19 @@
 import { type BeforeApplicationShutdown, Injectable, type OnModuleInit } from '@nestjs/common';
 import { Broker, ControlInbox, LaneFeed, Membership, Requester } from '@parley/broker';
-import { PARTITIONS } from '@parley/contracts';
-import { counter, gauge, getLogger, HealthRegistry } from '@parley/service';
-import { FeedRepair } from './feed.repair';
+import { counter, gauge, HealthRegistry } from '@parley/service';
 import { HeadWatch } from './head.watch';
 import { ViewFeed } from './view.feed';
 
-const log = getLogger('FeedRunner');
-
-/** How often the stored positions are compared with those that the feed remembers. */
-const checkEveryMs = 5000;
-
 const gaps = counter('history_gaps_total', 'Gaps found in the events and filled from the log.');
+const repaired = counter(
+  'history_repaired_rows_total',
+  'Rows that the store had lost and got again from the log.',
+);
 
 /** Runs the feed for as long as the service runs, and says how it does. */
 @Injectable()
 export class FeedRunner implements OnModuleInit, BeforeApplicationShutdown {
   private readonly feed: LaneFeed;
-  private timer?: NodeJS.Timeout;
 
   constructor(
     private readonly broker: Broker,
@@ -26,11 +22,11 @@ export class FeedRunner implements OnModuleInit, BeforeApplicationShutdown {
     membership: Membership,
     private readonly handler: ViewFeed,
     private readonly health: HealthRegistry,
-    private readonly repair: FeedRepair,
     watch: HeadWatch,
   ) {
     const onGap = () => gaps.inc();
-    this.feed = new LaneFeed({ broker, control, requester, membership, handler, onGap });
+    const onRepaired = (rows: number) => repaired.inc(rows);
+    this.feed = new LaneFeed({ broker, control, requester, membership, handler, onGap, onRepaired });
     watch.isFed = (partition) => this.feed.position(partition) !== undefined;
   }
 
@@ -55,7 +51,6 @@ export class FeedRunner implements OnModuleInit, BeforeApplicationShutdown {
     this.health.register('feed', () => settle(feed.trouble()), { critical: false });
     this.feed.start();
     this.handler.erase();
-    this.timer = setInterval(() => void this.check(), checkEveryMs);
   }
 
   /** Lanes that this instance feeds at the moment. */
@@ -63,22 +58,8 @@ export class FeedRunner implements OnModuleInit, BeforeApplicationShutdown {
     return this.feed.lanes();
   }
 
-  /** Repairs what the store has lost of what it had acknowledged. Resolves also when that is not possible now. */
-  async check(): Promise<void> {
-    const positions = new Map<number, number>();
-    for (let partition = 0; partition < PARTITIONS; partition += 1) {
-      const position = this.feed.position(partition);
-      if (position !== undefined) positions.set(partition, position);
-    }
-    if (positions.size === 0) return;
-    await this.repair
-      .repair(positions)
-      .catch((error: unknown) => log.warn({ err: error }, 'The stored positions cannot be checked now.'));
-  }
-
   /** Before the broker and the database close. */
   async beforeApplicationShutdown(): Promise<void> {
-    clearInterval(this.timer);
     await this.feed.stop();
     await this.handler.idle();
   }

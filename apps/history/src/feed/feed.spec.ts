@@ -100,6 +100,9 @@ describeStores('the feed', ({ fresh, itRefusing }) => {
     await numbers(id, 2);
     peer.log.send(id, bob, 'two', { threadId: root.id });
     await damage.writeAlone(peer.log.send(id, bob, 'three', { threadId: root.id, pinned: true }));
+    // Else the feed reads the batch from the log if it takes its lanes anew meanwhile.
+    const log = peer.log.rows.get(partitionOf(id));
+    const batch = log?.splice(-2) ?? [];
     const pages = ['messages', 'messages?after=0', 'messages?before=9', 'messages?around=3'];
     const read = (list: string) => first().get<MessagePage>(alice, `/v1/conversations/${id}/${list}`);
 
@@ -108,6 +111,7 @@ describeStores('the feed', ({ fresh, itRefusing }) => {
     for (const list of ['pins', `messages/${root.id}/thread`])
       expect((await read(list)).body).toEqual({ items: [], nextCursor: null });
 
+    log?.push(...batch);
     peer.publish();
     expect(await numbers(id, 4)).toEqual([1, 2, 3]);
   });
@@ -187,8 +191,8 @@ describeStores('the feed', ({ fresh, itRefusing }) => {
     peer.publish();
     expect(await numbers(id, 4)).toEqual([1, 2, 3]);
 
+    // Nothing comes that would tell: the feed looks by itself.
     await damage.lose(id, 3);
-    await first().service.app.get(FeedRunner).check();
     expect(await numbers(id, 4)).toEqual([1, 2, 3]);
   });
 

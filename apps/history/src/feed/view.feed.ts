@@ -1,19 +1,14 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import type { FeedHandler } from '@parley/broker';
 import type { PartitionRows } from '@parley/contracts';
 import { counter, getLogger, histogram } from '@parley/service';
-import { RowsDoNotFollow, ViewFeedStore } from '../view/view.store';
+import { ViewFeedStore } from '../view/view.store';
 import { EpochSource } from './epoch.source';
-import { FeedRepair } from './feed.repair';
 import { HeadWatch } from './head.watch';
 import { replayParked } from './parked.replay';
 import { countRows, RowWriter } from './row.writer';
 
 const log = getLogger('ViewFeed');
-
-/** A batch costs the same whether it holds one row or ten, so they start no closer together than this. */
-const batchEveryMs = 20;
 
 const applied = counter('history_applied_rows_total', 'Rows of the log that went into the view.');
 const duration = histogram('history_apply_duration_seconds', 'Time to store one batch of rows.');
@@ -29,14 +24,12 @@ const batchRows = histogram(
 export class ViewFeed implements FeedHandler {
   /** The epoch of the positions that the feed goes on from, and so of the rows that it brings. */
   private epoch = '';
-  private startedAt = -Infinity;
   private erasing?: Promise<void>;
   private retrying?: Promise<void>;
 
   constructor(
     private readonly store: ViewFeedStore,
     private readonly writer: RowWriter,
-    private readonly repair: FeedRepair,
     private readonly epochs: EpochSource,
     private readonly watch: HeadWatch,
   ) {}
@@ -51,19 +44,13 @@ export class ViewFeed implements FeedHandler {
     return positions;
   }
 
-  async apply(batch: PartitionRows[]): Promise<void> {
-    // What arrives during the wait goes into the next batch.
-    const waitMs = this.startedAt + batchEveryMs - performance.now();
-    if (waitMs > 0) await delay(waitMs);
-    this.startedAt = performance.now();
+  positions(partitions: number[]): Promise<Map<number, number>> {
+    return this.store.positions(partitions, this.epoch);
+  }
 
+  async apply(batch: PartitionRows[]): Promise<void> {
     const stop = duration.startTimer();
-    try {
-      await this.writer.write(batch, this.epoch);
-    } catch (error) {
-      if (error instanceof RowsDoNotFollow) await this.repair.repair(positionsBefore(batch));
-      throw error;
-    }
+    await this.writer.write(batch, this.epoch);
     stop();
     const rows = countRows(batch);
     applied.inc(rows);
@@ -102,8 +89,4 @@ export class ViewFeed implements FeedHandler {
   private async eraseAll(): Promise<void> {
     while (await this.store.erase()) continue;
   }
-}
-
-function positionsBefore(batch: PartitionRows[]): Map<number, number> {
-  return new Map(batch.map(({ partition, rows }) => [partition, (rows[0]?.position ?? 1) - 1]));
 }

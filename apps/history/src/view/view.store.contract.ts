@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { RowsDoNotFollow } from '@parley/broker';
 import { PARTITIONS, partitionOf, type PartitionRows } from '@parley/contracts';
 import { LogWriter } from '../testing/log';
 import type { ParkedEvent, SoundRows, ViewFeedStore, ViewStore } from './view.store';
-import { RowsDoNotFollow } from './view.store';
 
 export interface OpenStore {
   feed: ViewFeedStore;

@@ -1,10 +1,10 @@
+import { RowsDoNotFollow } from '@parley/broker';
 import { encodeMessage } from './message.codec';
 import type { AppliedDocument, Collections, ParkedDocument } from './mongo.documents';
 import { homeOf, homeOfConversation, keyOf, memberKey, scopeOf } from './mongo.documents';
 import { insertMissing, isLostInsert, raise, type Raise, writeAll } from './mongo.raise';
 import type { ConversationDocument, MemberDocument, MessageDocument } from './mongo.documents';
 import type { ParkedEvent, SoundRows } from './view.store';
-import { RowsDoNotFollow } from './view.store';
 import type { ConversationWrite, MemberWrite, ViewWrites } from './view.writes';
 
 /** A parked event beyond this is not kept whole, for no document may exceed 16 MiB. */

@@ -1,3 +1,4 @@
+import { RowsDoNotFollow } from '@parley/broker';
 import { type LogEvent, partitionOf } from '@parley/contracts';
 import type { mongo } from 'mongoose';
 import type { AppliedDocument, Collections, ConversationDocument } from './mongo.documents';
@@ -5,7 +6,7 @@ import { collectionsOf, homeOf, indexes, keyOf, scopeOf } from './mongo.document
 import { insertMissing } from './mongo.raise';
 import { CausalReads, oneOf } from './mongo.reads';
 import type { ParkedEvent, SoundRows } from './view.store';
-import { RowsDoNotFollow, ViewFeedStore } from './view.store';
+import { ViewFeedStore } from './view.store';
 import { applyWrites } from './view.store.mongo.apply';
 import { collapse } from './view.writes';
 

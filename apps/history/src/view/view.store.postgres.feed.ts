@@ -1,8 +1,9 @@
+import { RowsDoNotFollow } from '@parley/broker';
 import type { LogEvent } from '@parley/contracts';
 import { dropFormerEpoch, type FedTables, isUniqueViolation, ROWS_PER_STEP } from '@parley/service';
 import type { Pool } from 'pg';
 import type { ParkedEvent, SoundRows } from './view.store';
-import { RowsDoNotFollow, RowsRefused, ViewFeedStore } from './view.store';
+import { RowsRefused, ViewFeedStore } from './view.store';
 import { applyStatement } from './view.store.postgres.apply';
 import { collapse } from './view.writes';
 

@@ -56,9 +56,6 @@ export interface MessageSelection {
   limit: number;
 }
 
-/** The stored positions are not where the rows begin: some were lost since, or belong to another epoch by now. */
-export class RowsDoNotFollow extends Error {}
-
 /** The rows cannot be stored as they are, whatever the store's health: one of them is to be parked. */
 export class RowsRefused extends Error {}
 

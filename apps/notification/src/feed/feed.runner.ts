@@ -4,6 +4,10 @@ import { HealthRegistry, counter, gauge } from '@parley/service';
 import { NotificationFeed } from './notification.feed';
 
 const gaps = counter('notification_gaps_total', 'Gaps found in the events and filled from the log.');
+const repaired = counter(
+  'notification_repaired_rows_total',
+  'Rows that the database had lost and got again from the log.',
+);
 
 /** Runs the feed for as long as the service runs, and says how it does. */
 @Injectable()
@@ -19,7 +23,8 @@ export class FeedRunner implements OnModuleInit, BeforeApplicationShutdown {
     private readonly health: HealthRegistry,
   ) {
     const onGap = () => gaps.inc();
-    this.lanes = new LaneFeed({ broker, control, requester, membership, handler, onGap });
+    const onRepaired = (rows: number) => repaired.inc(rows);
+    this.lanes = new LaneFeed({ broker, control, requester, membership, handler, onGap, onRepaired });
   }
 
   onModuleInit(): void {

@@ -64,6 +64,14 @@ export class FeedStore {
     return new Map(rows.map((row) => [row.partition, row.epoch === epoch ? Number(row.position) : 0]));
   }
 
+  /** The applied positions of those of the partitions that are of this epoch; what is remembered of their memberships is old. */
+  async positions(partitions: number[], epoch: string): Promise<Map<number, number>> {
+    const rows = await this.readPositions(this.pool, partitions, '');
+    const ofEpoch = rows.filter((row) => row.epoch === epoch);
+    this.learnRevisions(ofEpoch);
+    return new Map(ofEpoch.map(({ partition, position }) => [partition, Number(position)]));
+  }
+
   async conversations(ids: string[], membersHeldMax: number): Promise<Map<string, ConversationState>> {
     const { rows } = await this.pool.query<{
       id: string;

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { FeedHandler, TracesOfRows } from '@parley/broker';
+import { RowsDoNotFollow, type FeedHandler, type TracesOfRows } from '@parley/broker';
 import { logEventKinds, type PartitionRows } from '@parley/contracts';
 import { getLogger, histogram, isBackingServiceAway } from '@parley/service';
 import { BatchApplier } from './batch.applier';
@@ -35,6 +35,13 @@ export class NotificationFeed implements FeedHandler {
     });
   }
 
+  positions(partitions: number[]): Promise<Map<number, number>> {
+    return this.inTurn(() => {
+      this.cache.forget(new Set(partitions));
+      return this.store.positions(partitions, this.epoch);
+    });
+  }
+
   apply(batch: PartitionRows[], traces?: TracesOfRows): Promise<void> {
     return this.inTurn(async () => {
       this.traces = traces;
@@ -64,7 +71,7 @@ export class NotificationFeed implements FeedHandler {
   private async applyRest(piece: PartitionRows[], error: OutOfStep): Promise<void> {
     this.cache.forget(new Set(piece.map(({ partition }) => partition)));
     const rest = restOf(piece, error.positions);
-    if (!rest) throw error;
+    if (!rest) throw new RowsDoNotFollow();
     if (rest.length > 0) await this.take(rest);
   }
 
