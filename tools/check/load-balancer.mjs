@@ -1,17 +1,18 @@
 // `npm run check:load-balancer`: HAProxy accepts docker/haproxy/haproxy.cfg in each of its forms: gateways by address, by
 // name, with TLS. Without HAProxy (package haproxy) this is skipped, loudly. It also checks, with or without, that
-// nothing of the query, where tickets stand, gets into its logs.
+// nothing of the query, where tickets stand, gets into its logs, and that no gateway is given more than it holds.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parse } from 'yaml';
 import { workspace } from '../local/prepare.mjs';
 
 const file = join(workspace, 'docker/haproxy/haproxy.cfg');
 const root = mkdtempSync(join(tmpdir(), 'parley-haproxy-'));
 let findings;
 try {
-  findings = [...secretsInLogs(), ...variables(), ...forms()];
+  findings = [...secretsInLogs(), ...variables(), ...capacity(), ...forms()];
 } finally {
   rmSync(root, { recursive: true });
 }
@@ -26,6 +27,19 @@ function secretsInLogs() {
       /%\{?[+Q]*\}?(r|HU|HQ|hr|hrl|hs|hsl)\b|query|url\b|authorization|capture/i.test(text),
     )
     .map(({ line }) => `haproxy.cfg:${line}: may log a ticket or a token`);
+}
+
+/** A socket is two connections of Kong's, one to each side. */
+function capacity() {
+  const compose = readFileSync(join(workspace, 'docker/compose.yml'), 'utf8');
+  const kong = parse(compose, { merge: true }).services.kong.environment;
+  const held = (kong.KONG_NGINX_WORKER_PROCESSES * kong.KONG_NGINX_EVENTS_WORKER_CONNECTIONS) / 2;
+  const [, variable = ''] = /default-server .*\bmaxconn "\$\{(\w+)\}"/.exec(readFileSync(file, 'utf8')) ?? [];
+  const [, given] = new RegExp(`presetenv ${variable} (\\d+)`).exec(readFileSync(file, 'utf8')) ?? [];
+  // Its workers do not share, so one of them is full a little before all are.
+  return Number(given) <= 0.95 * held
+    ? []
+    : [`haproxy.cfg: gives a gateway ${given} connections, and Kong holds ${held}`];
 }
 
 /** README.md lists each variable that the file reads. */
