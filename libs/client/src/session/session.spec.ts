@@ -165,4 +165,70 @@ describe('a session', () => {
     expect(issuer.asked).toEqual(['refresh 1', 'refresh 2']);
     expect(await second.accessToken()).toBe(await first.accessToken());
   });
+
+  it('takes what another tab got also when the clock was set back meanwhile', async () => {
+    const { clock, issuer, session } = world();
+    const first = session();
+    await first.begin({ user, tokens: issuer.fresh() });
+    const second = session();
+    await second.restore();
+    clock.turn(-3_600_000);
+    await first.renew();
+    await first.renew();
+    // The token that the second one had is used up: to show it would end the session everywhere.
+    await second.renew();
+    expect(issuer.asked).toEqual(['refresh 1', 'refresh 2']);
+    expect(await second.accessToken()).toBe(await first.accessToken());
+  });
+
+  it('leaves what another tab kept when it ends: somebody may have signed in there since', async () => {
+    const { issuer, session, storage } = world();
+    const [first, second] = [session(), session()];
+    await first.begin({ user, tokens: issuer.fresh() });
+    await second.begin({ user: { ...user, id: 'other' }, tokens: issuer.fresh() });
+    await first.end('session_revoked');
+    expect(await session().restore()).toBe(true);
+    await second.end('logout');
+    expect(await storage.keys('')).toEqual([]);
+  });
+
+  it('never writes over the session of somebody who signed in since in another tab', async () => {
+    const { issuer, session } = world();
+    const [first, second, third] = [session(), session(), session()];
+    await first.begin({ user, tokens: issuer.fresh() });
+    await second.begin({ user: { ...user, id: 'other' }, tokens: issuer.fresh() });
+    await first.renew();
+    expect(await first.accessToken()).toBe('access 3');
+    await third.restore();
+    expect(third.user?.id).toBe('other');
+  });
+
+  it('begins with nobody where storage holds what it cannot read', async () => {
+    const { session, storage } = world();
+    for (const text of ['', '{', 'null', '7', '{"user":{}}']) {
+      await storage.set('session', text);
+      expect(await session().restore()).toBe(false);
+    }
+  });
+
+  it('ends and says so also where storage fails', async () => {
+    const { issuer, session, storage } = world();
+    const one = session();
+    await one.begin({ user, tokens: issuer.fresh() });
+    storage.delete = () => Promise.reject(new Error('The disk is gone.'));
+    const ended = one.once('signedOut');
+    await one.end('session_revoked');
+    expect(await ended).toEqual({ reason: 'session_revoked' });
+  });
+
+  it('is not over for what says nothing of the session', async () => {
+    const { clock, issuer, session } = world();
+    issuer.failures.push(new ParleyError('not_found'), new ParleyError('payload_too_large'));
+    const one = session();
+    await one.begin({ user, tokens: issuer.fresh() });
+    const renewed = one.renew();
+    await clock.pass(60_000);
+    await renewed;
+    expect(await one.accessToken()).toBe('access 2');
+  });
 });

@@ -9,6 +9,8 @@ const KEY = 'session';
 const USABLE_MS = 5_000;
 const REFRESH_BACKOFF = { baseMs: 500, maxMs: 30_000 };
 const REFRESH_ATTEMPTS = 4;
+/** Of refusals of a refresh token: malformed, not valid any more, not allowed. */
+const OVER: ReadonlySet<number> = new Set([400, 401, 403]);
 
 export type SessionUser = Authenticated['user'];
 
@@ -17,7 +19,6 @@ interface Held {
   accessToken: string;
   refreshToken: string;
   /** By the local clock, like all times here. */
-  expiresAt: number;
   usableUntil: number;
   /** When to refresh without being asked: 60 to 80 % into the token's life. */
   refreshAt: number;
@@ -33,6 +34,33 @@ interface SessionEvents {
 
 /** Runs a task while no other client with the same storage (another tab) runs one of that name. */
 export type Exclusive = <T>(name: string, task: () => Promise<T>) => Promise<T>;
+
+/** Nothing where it is not what this release keeps: whoever has lost it signs in again. */
+function readHeld(text: string | undefined): Held | undefined {
+  try {
+    const held = JSON.parse(text ?? 'null') as Partial<Held> | null;
+    const isHeld = held?.user?.id !== undefined && typeof held.refreshToken === 'string';
+    return isHeld && typeof held.accessToken === 'string' ? (held as Held) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The session that an access token names. */
+function sidOf(accessToken: string): string | undefined {
+  try {
+    const claims = accessToken.split('.')[1] ?? '';
+    return (JSON.parse(atob(claims.replaceAll('-', '+').replaceAll('_', '/'))) as { sid?: string }).sid;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether both are of one session: another tab may have renewed its tokens. */
+function isSame(one: Held, other: Held): boolean {
+  const sid = sidOf(one.accessToken);
+  return one.refreshToken === other.refreshToken || (sid !== undefined && sid === sidOf(other.accessToken));
+}
 
 /**
  * Who is signed in. Keeps the tokens, in storage too, and renews them: before they expire, at a jittered time, or when
@@ -96,10 +124,17 @@ export class Session extends Emitter<SessionEvents> {
 
   /** Forgets the session here; the server is not told. */
   async end(reason: SignedOutReason): Promise<void> {
-    if (!this.held) return;
+    const { held } = this;
+    if (!held) return;
     this.unschedule();
     this.held = undefined;
-    await this.environment.storage.delete(KEY);
+    const { storage, logger } = this.environment;
+    try {
+      const stored = await this.stored();
+      if (!stored || isSame(stored, held)) await storage.delete(KEY);
+    } catch (error) {
+      logger.warn('The tokens of a session that ended could not be removed.', { error: String(error) });
+    }
     this.emit('signedOut', { reason });
   }
 
@@ -118,22 +153,24 @@ export class Session extends Emitter<SessionEvents> {
     for (let attempt = 0; ; attempt += 1) {
       // Another client with the same storage may have renewed: its tokens are newer, ours are used up.
       const stored = await this.stored();
-      const held = this.held;
-      if (!held) throw new ParleyError('unauthenticated', 'Nobody is signed in.');
-      if (stored && stored.user.id === held.user.id && stored.expiresAt > held.expiresAt) {
+      if (!this.held) throw new ParleyError('unauthenticated', 'Nobody is signed in.');
+      if (stored?.user.id === this.held.user.id && stored.refreshToken !== this.held.refreshToken) {
         this.held = stored;
-        this.emit('renewed', { accessToken: stored.accessToken });
-        return;
+        if (stored.usableUntil > this.environment.clock.now()) {
+          this.emit('renewed', { accessToken: stored.accessToken });
+          return;
+        }
       }
+      const { held } = this;
       try {
         const tokens = await this.exchange(held.refreshToken);
-        if (this.held === held) await this.hold(held.user, tokens);
+        const isOurs = stored === undefined || stored.user.id === held.user.id;
+        if (this.held === held) await this.hold(held.user, tokens, isOurs);
         return;
       } catch (error) {
         if (!(error instanceof ParleyError)) throw error;
-        // Only the server itself can say that the session is over.
-        const isRefused = error.status < 500 && error.code !== 'rate_limited';
-        if (isRefused && !(error instanceof ForeignAnswer)) {
+        // Only the server itself can say that the session is over, and says so with one of these.
+        if (OVER.has(error.status) && !(error instanceof ForeignAnswer)) {
           await this.end('refused');
           throw error;
         }
@@ -147,21 +184,21 @@ export class Session extends Emitter<SessionEvents> {
     }
   }
 
-  private async hold(user: SessionUser, tokens: Tokens): Promise<void> {
+  /** `isKept` is false where storage has somebody else's session by now. */
+  private async hold(user: SessionUser, tokens: Tokens, isKept = true): Promise<void> {
     const { clock, storage, random } = this.environment;
     const lifeMs = tokens.expiresIn * 1000;
     const held: Held = {
       user,
       accessToken: tokens.accessToken,
       refreshToken: tokens.refreshToken,
-      expiresAt: clock.now() + lifeMs,
       usableUntil: clock.now() + lifeMs - Math.min(USABLE_MS, lifeMs / 10),
       refreshAt: clock.now() + lifeMs * (0.6 + 0.2 * random()),
     };
     const before = this.held;
-    await storage.set(KEY, JSON.stringify(held));
+    if (isKept) await storage.set(KEY, JSON.stringify(held));
     // It ended while it was being kept.
-    if (before && !this.held) return storage.delete(KEY);
+    if (before && !this.held) return isKept ? storage.delete(KEY) : undefined;
     this.held = held;
     this.failures = 0;
     this.schedule();
@@ -169,8 +206,7 @@ export class Session extends Emitter<SessionEvents> {
   }
 
   private async stored(): Promise<Held | undefined> {
-    const text = await this.environment.storage.get(KEY);
-    return text === undefined ? undefined : (JSON.parse(text) as Held);
+    return readHeld(await this.environment.storage.get(KEY));
   }
 
   private schedule(): void {

@@ -24,6 +24,12 @@ export class VirtualClock implements Clock {
     this.timers = this.timers.filter((timer) => timer !== handle);
   }
 
+  /** Somebody sets the clock; timers go by what passes, not by what it says. */
+  turn(ms: number): void {
+    this.time += ms;
+    for (const timer of this.timers) timer.at += ms;
+  }
+
   /** Milliseconds until the next timer, undefined when there is none. */
   get next(): number | undefined {
     return this.timers.length === 0 ? undefined : Math.min(...this.timers.map(({ at }) => at)) - this.time;
