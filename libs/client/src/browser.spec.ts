@@ -11,7 +11,6 @@ function browserGlobals() {
     clearTimeout,
     console,
     crypto,
-    document: {},
     queueMicrotask,
     setInterval,
     setTimeout,
@@ -49,22 +48,25 @@ describe('in a browser', () => {
     expect(used.filter((path) => /node_modules\/zod|node:/.test(path))).toEqual([]);
   });
 
-  it('signs in and asks for a ticket to connect with', async () => {
-    const asked: string[] = [];
-    const context = createContext({
-      ...browserGlobals(),
-      fetch: (url: string, init: RequestInit) => {
-        asked.push(`${init.method} ${url}`);
-        const tokens = { tokenType: 'Bearer', accessToken: 'a', refreshToken: 'r', expiresIn: 600 };
-        const body = url.endsWith('/login') ? { user: { id: 'u' }, tokens } : { code: 'forbidden' };
-        return Promise.resolve(
-          new Response(JSON.stringify(body), { status: url.endsWith('/login') ? 200 : 403 }),
-        );
-      },
-    });
-    runInContext(bundle.outputFiles[0]!.text, context);
-    const done = runInContext(
-      `(async () => {
+  it.each(['document', 'WorkerGlobalScope'])(
+    'signs in and asks for a ticket to connect with (%s)',
+    async (has) => {
+      const asked: string[] = [];
+      const context = createContext({
+        ...browserGlobals(),
+        [has]: {},
+        fetch: (url: string, init: RequestInit) => {
+          asked.push(`${init.method} ${url}`);
+          const tokens = { tokenType: 'Bearer', accessToken: 'a', refreshToken: 'r', expiresIn: 600 };
+          const body = url.endsWith('/login') ? { user: { id: 'u' }, tokens } : { code: 'forbidden' };
+          return Promise.resolve(
+            new Response(JSON.stringify(body), { status: url.endsWith('/login') ? 200 : 403 }),
+          );
+        },
+      });
+      runInContext(bundle.outputFiles[0]!.text, context);
+      const done = runInContext(
+        `(async () => {
         const client = new parley.ParleyClient({ url: 'https://example.com' });
         await client.login({ login: 'alice', password: 'secret' });
         const waiting = client.realtime.once('status', ({ state }) => state === 'waiting');
@@ -72,12 +74,13 @@ describe('in a browser', () => {
         await waiting;
         await client.close();
       })()`,
-      context,
-    ) as Promise<void>;
-    await done;
-    expect(asked).toEqual([
-      'POST https://example.com/v1/auth/login',
-      'POST https://example.com/v1/auth/realtime-tickets',
-    ]);
-  });
+        context,
+      ) as Promise<void>;
+      await done;
+      expect(asked).toEqual([
+        'POST https://example.com/v1/auth/login',
+        'POST https://example.com/v1/auth/realtime-tickets',
+      ]);
+    },
+  );
 });

@@ -41,7 +41,8 @@ export interface ParleyClientOptions {
   readyTimeoutMs?: number;
 }
 
-export const isBrowser = 'document' in globalThis;
+/** A page, or one of its workers: neither sets headers of a websocket, and both may share a storage with others. */
+export const isBrowser = 'document' in globalThis || 'WorkerGlobalScope' in globalThis;
 
 export function environmentOf(options: ParleyClientOptions): Environment {
   return {

@@ -52,3 +52,45 @@ test('asks for no other path than the one that is meant', async () => {
   for (const params of [{ emoji: '..' }, { emoji: '.' }, { emoji: '' }, { messageId: '..' }])
     expect(await outcomeOf(Response.json({}), params)).toMatchObject({ code: 'invalid_request' });
 });
+
+describe('where the platform is older', () => {
+  const { any, timeout } = AbortSignal;
+  const size = Object.getOwnPropertyDescriptor(URLSearchParams.prototype, 'size')!;
+  beforeEach(() => {
+    // Safari before 17 has no `size`, before 17.4 no `any`, React Native neither of the signals.
+    Object.assign(AbortSignal, { any: undefined, timeout: undefined });
+    Object.defineProperty(URLSearchParams.prototype, 'size', { ...size, get: () => undefined });
+  });
+  afterEach(() => {
+    Object.assign(AbortSignal, { any, timeout });
+    Object.defineProperty(URLSearchParams.prototype, 'size', size);
+  });
+
+  /** Never answers, as long as it may wait. */
+  const silent = (_: string, { signal }: RequestInit) =>
+    new Promise<Response>((_, reject) => {
+      const end = () => reject(signal!.reason as Error);
+      if (signal!.aborted) end();
+      else signal!.addEventListener('abort', end);
+    });
+
+  it('sends what a query says', async () => {
+    const asked: string[] = [];
+    const answer = async (url: string) => (asked.push(url), Response.json({}));
+    const parts = { params: { conversationId: 'c' }, query: { before: 7, limit: undefined } };
+    await new HttpTransport('http://gateway', answer, 1_000).send(routes.listMessages, parts);
+    expect(asked).toEqual(['http://gateway/v1/conversations/c/messages?before=7']);
+  });
+
+  it('gives up in time, and when it is told to', async () => {
+    const error = new HttpTransport('http://gateway', silent, 10).send(routes.getMe, {});
+    await expect(error).rejects.toMatchObject({ name: 'ParleyError', code: 'unavailable' });
+    const [controller, over] = [new AbortController(), new Error('Enough.')];
+    const { signal } = controller;
+    const patient = new HttpTransport('http://gateway', silent, 60_000);
+    const given = patient.send(routes.getMe, { signal });
+    controller.abort(over);
+    await expect(given).rejects.toBe(over);
+    await expect(patient.send(routes.getMe, { signal })).rejects.toBe(over);
+  });
+});

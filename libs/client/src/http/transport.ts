@@ -30,8 +30,8 @@ function buildUrl(base: string, route: Route, parts: RequestParts): string {
   for (const [name, value] of Object.entries(parts.query ?? {})) {
     if (value !== undefined && value !== null) query.set(name, String(value));
   }
-  const search = query.size > 0 ? `?${query}` : '';
-  return base.replace(/\/+$/, '') + path + search;
+  const search = query.toString();
+  return base.replace(/\/+$/, '') + path + (search === '' ? '' : `?${search}`);
 }
 
 function retryAfterMs(response: Response): number | undefined {
@@ -76,8 +76,7 @@ export class HttpTransport {
     const traceparent = this.trace?.();
     if (traceparent !== undefined) headers['traceparent'] = traceparent;
 
-    const timeout = AbortSignal.timeout(this.timeoutMs);
-    const signal = parts.signal ? AbortSignal.any([parts.signal, timeout]) : timeout;
+    const { signal, done } = boundedSignal(this.timeoutMs, parts.signal);
     const body = parts.body === undefined ? undefined : JSON.stringify(parts.body);
     try {
       const response = await this.fetch(buildUrl(this.url, route, parts), {
@@ -92,8 +91,24 @@ export class HttpTransport {
     } catch (error) {
       if (error instanceof ParleyError || parts.signal?.aborted) throw error;
       throw new ParleyError('unavailable', `No answer: ${reasonOf(error)}`);
+    } finally {
+      done();
     }
   }
+}
+
+/** Aborts after so long, and when `given` does; by hand, for platforms whose `AbortSignal` has neither `timeout` nor `any`. */
+function boundedSignal(timeoutMs: number, given?: AbortSignal): { signal: AbortSignal; done(): void } {
+  const controller = new AbortController();
+  const abort = () => controller.abort(given?.reason);
+  const timer = setTimeout(() => controller.abort(new Error('It took too long.')), timeoutMs);
+  if (given?.aborted) abort();
+  else given?.addEventListener('abort', abort);
+  const done = () => {
+    clearTimeout(timer);
+    given?.removeEventListener('abort', abort);
+  };
+  return { signal: controller.signal, done };
 }
 
 function reasonOf(error: unknown): string {
