@@ -3,6 +3,7 @@ import type {
   Conversation,
   CreateConversationBody,
   EditMessageBody,
+  ErrorCode,
   LoginBody,
   Message,
   Refreshed,
@@ -33,12 +34,20 @@ export type NewMessage = Omit<SendMessagePayload, 'clientMessageId'> & { clientM
 /** A message that was handed over: `stored` tells what became of it, whenever that is known. */
 export interface SendHandle {
   clientMessageId: string;
-  /** Rejects with a ParleyError only if the server finally refused, never for want of a connection. */
+  /** Rejects with a ParleyError only if the server finally refused or somebody signed out, never for want of a connection. */
   stored: Promise<Message>;
 }
 
 /** What names a message: a whole message will do. */
 export type MessageRef = Pick<Message, 'conversationId' | 'id'>;
+
+/** Of a connection that is not to come: only some reasons want another login. */
+function codeOf(reason: string | undefined): ErrorCode {
+  if (reason === undefined) return 'unavailable';
+  return reason === 'too_many_connections' || reason === 'protocol_unsupported'
+    ? 'forbidden'
+    : 'unauthenticated';
+}
 
 /**
  * Everything a program needs to take part: sign in, connect, send, and see what others do. `store` holds what is known
@@ -97,10 +106,7 @@ export class ParleyClient {
     this.typing = new Typing(environment.clock, (event, conversationId) =>
       this.tell(event, { conversationId }),
     );
-    this.presence = new Presence(
-      (event, userIds) => this.realtime.request(event, { userIds }),
-      environment.logger,
-    );
+    this.presence = new Presence((event, userIds) => this.realtime.request(event, { userIds }), environment);
     if (options.persistState) this.snapshots = new Snapshots(environment, this.store);
     this.wire();
   }
@@ -149,11 +155,12 @@ export class ParleyClient {
    */
   async connect(): Promise<void> {
     if (this.isClosed) throw new Error('This client was closed.');
+    if (!this.user) throw new ParleyError('unauthenticated', 'Nobody is signed in.');
     if (this.realtime.ready) return;
     const outcome = this.realtime.once('status', ({ state }) => state === 'ready' || state === 'stopped');
     this.realtime.start();
     const status = await outcome;
-    if (status.state === 'stopped') throw new ParleyError('unauthenticated', status.reason ?? 'Stopped.');
+    if (status.state === 'stopped') throw new ParleyError(codeOf(status.reason), status.reason ?? 'Stopped.');
   }
 
   /** Leaves the socket; unsent messages stay. */
@@ -303,6 +310,7 @@ export class ParleyClient {
     this.syncer.pause();
     this.outbox.stop();
     this.marks.stop();
+    this.presence.pause();
     this.typing.clear();
   }
 

@@ -1,6 +1,9 @@
-import { limits, type PresenceEntry } from '@parley/contracts';
+import { errorCatalog, limits, ParleyError, type PresenceEntry } from '@parley/contracts';
+import { backoffMs } from '../backoff';
 import { Emitter } from '../emitter';
-import type { Logger } from '../environment';
+import type { Environment } from '../environment';
+
+const BACKOFF = { baseMs: 500, maxMs: 15_000 };
 
 type Ask = (
   event: 'presence:watch' | 'presence:unwatch',
@@ -14,10 +17,15 @@ type Ask = (
 export class Presence extends Emitter<{ changed: { items: PresenceEntry[] } }> {
   private readonly watchers = new Map<string, number>();
   private readonly entries = new Map<string, PresenceEntry>();
+  private online = false;
+  /** Watched here, and not yet at the server: it could not say how they are. */
+  private readonly untold = new Set<string>();
+  private failures = 0;
+  private timer?: unknown;
 
   constructor(
     private readonly ask: Ask,
-    private readonly logger: Logger,
+    private readonly environment: Environment,
   ) {
     super();
   }
@@ -45,7 +53,18 @@ export class Presence extends Emitter<{ changed: { items: PresenceEntry[] } }> {
 
   /** After every `ready`: the server remembers nothing of an earlier socket. */
   resume(): void {
+    this.pause();
+    this.online = true;
     this.send('presence:watch', [...this.watchers.keys()]);
+  }
+
+  /** While there is nobody to ask. */
+  pause(): void {
+    this.online = false;
+    this.untold.clear();
+    this.failures = 0;
+    this.environment.clock.clearTimeout(this.timer);
+    this.timer = undefined;
   }
 
   apply(items: PresenceEntry[]): void {
@@ -71,12 +90,33 @@ export class Presence extends Emitter<{ changed: { items: PresenceEntry[] } }> {
     this.send('presence:unwatch', gone);
   }
 
-  /** What fails for want of a connection is made good by `resume`. */
+  /** What fails for want of a connection is made good by `resume`; what the server cannot do now is asked for again. */
   private send(event: 'presence:watch' | 'presence:unwatch', userIds: string[]): void {
     if (userIds.length === 0) return;
     this.ask(event, userIds).then(
-      ({ items }) => this.apply(items),
-      (error: unknown) => this.logger.debug('Could not change the watch.', { error: String(error) }),
+      ({ items }) => {
+        this.failures = 0;
+        this.apply(items);
+      },
+      (error: unknown) => {
+        this.environment.logger.debug('Could not change the watch.', { error: String(error) });
+        if (event === 'presence:watch' && this.online) this.again(userIds, error);
+      },
     );
+  }
+
+  private again(userIds: string[], error: unknown): void {
+    if (!(error instanceof ParleyError) || !errorCatalog[error.code].retry) return;
+    for (const userId of userIds) this.untold.add(userId);
+    if (this.timer !== undefined) return;
+    const { clock, random } = this.environment;
+    const waitMs = Math.max(error.retryAfterMs ?? 0, backoffMs(this.failures, BACKOFF, random));
+    this.failures += 1;
+    this.timer = clock.setTimeout(() => {
+      this.timer = undefined;
+      const wanted = [...this.untold].filter((userId) => this.watchers.has(userId));
+      this.untold.clear();
+      this.send('presence:watch', wanted);
+    }, waitMs);
   }
 }
