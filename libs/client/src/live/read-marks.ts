@@ -13,6 +13,8 @@ type Send = (conversationId: string, number: number) => Promise<unknown>;
 export class ReadMarks {
   private readonly wanted = new Map<string, number>();
   private readonly busy = new Set<string>();
+  /** Ends each wait between two attempts. */
+  private readonly waking = new Set<() => void>();
   private online = false;
 
   constructor(
@@ -32,6 +34,7 @@ export class ReadMarks {
 
   stop(): void {
     this.online = false;
+    for (const wake of this.waking) wake();
   }
 
   clear(): void {
@@ -65,6 +68,14 @@ export class ReadMarks {
     const { clock, random } = this.environment;
     const saidMs = error instanceof ParleyError ? (error.retryAfterMs ?? 0) : 0;
     const waitMs = Math.max(saidMs, backoffMs(attempt, BACKOFF, random));
-    return new Promise((resolve) => clock.setTimeout(resolve, waitMs));
+    return new Promise((resolve) => {
+      const wake = () => {
+        clock.clearTimeout(handle);
+        this.waking.delete(wake);
+        resolve();
+      };
+      const handle = clock.setTimeout(wake, waitMs);
+      this.waking.add(wake);
+    });
   }
 }

@@ -46,6 +46,62 @@ async function opened(env: Environment, server: Server): Promise<Outbox> {
 }
 
 describe('the outbox', () => {
+  it('says what failed where a message that is to be sent again cannot be kept', async () => {
+    const [env, server] = [environment(), new Server()];
+    server.outcomes.push('forbidden');
+    const outbox = await opened(env, server);
+    await expect(outbox.add(request('a'))).rejects.toMatchObject({ code: 'forbidden' });
+    await settle();
+    const unhandled = jest.fn();
+    process.on('unhandledRejection', unhandled);
+    env.storage.set = () => Promise.reject(new Error('The disk is full.'));
+    outbox.retry('a');
+    await settle();
+    await settle();
+    process.off('unhandledRejection', unhandled);
+    expect(unhandled).not.toHaveBeenCalled();
+    expect(outbox.pending()).toMatchObject([{ state: 'refused', error: { code: 'internal' } }]);
+  });
+
+  it('takes up the rest where storage holds something that is no message', async () => {
+    const [env, server] = [environment(), new Server()];
+    const before = new Outbox(env, server.transmit);
+    await before.open(USER);
+    void before.add(request('a'));
+    await settle();
+    for (const [i, text] of ['', '{"sequence":', 'null', '{}'].entries())
+      await env.storage.set(`outbox.${USER}.broken${i}`, text);
+    const outbox = await opened(env, server);
+    await settle();
+    expect(server.bodies()).toEqual(['a']);
+    expect(outbox.pending()).toEqual([]);
+  });
+
+  it('leaves nobody waiting for a message that was forgotten with its session', async () => {
+    const [env, server] = [environment(), new Server()];
+    const outbox = new Outbox(env, server.transmit);
+    await outbox.open(USER);
+    const forgotten = outbox.add(request('a'));
+    await settle();
+    outbox.close();
+    await outbox.erase(USER);
+    await expect(forgotten).rejects.toMatchObject({ code: 'unauthenticated' });
+  });
+
+  it('tells of a message that waited for the next login of its sender, and of nobody else', async () => {
+    const [env, server] = [environment(), new Server()];
+    const outbox = new Outbox(env, server.transmit);
+    await outbox.open(USER);
+    const [waiting, other] = [outbox.add(request('a')), outbox.add(request('b'))];
+    await settle();
+    outbox.close();
+    await env.storage.delete(`outbox.${USER}.b`);
+    await outbox.open(USER);
+    outbox.start();
+    expect(await waiting).toMatchObject({ body: 'a' });
+    await expect(other).rejects.toMatchObject({ code: 'unauthenticated' });
+  });
+
   it('shows a message at once, and lets go of it once it is stored', async () => {
     const [env, server] = [environment(), new Server()];
     const outbox = await opened(env, server);

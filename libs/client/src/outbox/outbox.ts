@@ -41,6 +41,16 @@ function prefixOf(userId: string): string {
   return `outbox.${userId}.`;
 }
 
+/** Nothing where it is no message: one value that is damaged keeps nobody out. */
+function readEntry(text: string | undefined): Entry | undefined {
+  try {
+    const entry = JSON.parse(text ?? 'null') as Partial<Entry> | null;
+    return typeof entry?.request?.clientMessageId === 'string' ? (entry as Entry) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 function settlement(): Settlement {
   let resolve!: Settlement['resolve'];
   let reject!: Settlement['reject'];
@@ -80,7 +90,7 @@ export class Outbox extends Emitter<OutboxEvents> {
     const { storage } = this.environment;
     const keys = await storage.keys(this.prefix);
     const texts = await Promise.all(keys.map((key) => storage.get(key)));
-    const entries = texts.filter((text) => text !== undefined).map((text) => JSON.parse(text) as Entry);
+    const entries = texts.map(readEntry).filter((entry) => entry !== undefined);
     entries.sort((a, b) => a.sequence - b.sequence);
     for (const entry of entries) {
       if (entry.state === 'sending') entry.state = 'queued';
@@ -88,13 +98,13 @@ export class Outbox extends Emitter<OutboxEvents> {
       this.sequence = Math.max(this.sequence, entry.sequence);
       this.changed(entry);
     }
+    this.settleAllBut(this.entries, 'Signed out before it was stored.');
   }
 
-  /** Leaves everything in storage, to be taken up by the next `open`. */
+  /** Leaves everything in storage, to be taken up by the next `open`; whoever waits for a message goes on waiting. */
   close(): void {
     this.stop();
     this.entries = new Map();
-    this.settlements = new Map();
   }
 
   /** Forgets what was kept for this user. */
@@ -102,6 +112,7 @@ export class Outbox extends Emitter<OutboxEvents> {
     const { storage } = this.environment;
     const keys = await storage.keys(prefixOf(userId));
     await Promise.all(keys.map((key) => storage.delete(key)));
+    this.settleAllBut(new Map(), 'Signed out, and forgotten.');
   }
 
   /** Adds a message and resolves or rejects with what finally became of it. It is on its way once it is stored here. */
@@ -112,11 +123,7 @@ export class Outbox extends Emitter<OutboxEvents> {
     const { promise } = this.settlementOf(request.clientMessageId);
     this.entries.set(request.clientMessageId, entry);
     this.changed(entry);
-    this.store(entry).then(
-      () => this.pump(request.conversationId),
-      (error: unknown) =>
-        this.refuse(entry, new ParleyError('internal', `Could not be kept: ${String(error)}`)),
-    );
+    this.storeAndPump(entry);
     return promise;
   }
 
@@ -142,7 +149,7 @@ export class Outbox extends Emitter<OutboxEvents> {
     };
     this.entries.set(clientMessageId, again);
     this.changed(again);
-    void this.store(again).then(() => this.pump(again.request.conversationId));
+    this.storeAndPump(again);
   }
 
   /** Forgets a message that is not on its way just now. Says whether it did. */
@@ -236,6 +243,23 @@ export class Outbox extends Emitter<OutboxEvents> {
       this.environment.logger.warn('A refused message could not be kept.', { error: String(cause) });
     });
     this.pump(entry.request.conversationId);
+  }
+
+  private storeAndPump(entry: Entry): void {
+    this.store(entry).then(
+      () => this.pump(entry.request.conversationId),
+      (error: unknown) =>
+        this.refuse(entry, new ParleyError('internal', `Could not be kept: ${String(error)}`)),
+    );
+  }
+
+  /** Of these nothing will be heard any more. */
+  private settleAllBut(entries: ReadonlyMap<string, Entry>, reason: string): void {
+    for (const [clientMessageId, { reject }] of this.settlements) {
+      if (entries.has(clientMessageId)) continue;
+      this.settlements.delete(clientMessageId);
+      reject(new ParleyError('unauthenticated', reason));
+    }
   }
 
   private settlementOf(clientMessageId: string): Settlement {

@@ -188,8 +188,10 @@ export class ConversationState {
     return changes;
   }
 
-  markRead(number: number): boolean {
+  /** As on the server, a mark beyond the last message means the last message: what comes later is unread. */
+  markRead(upTo: number): boolean {
     const { own } = this;
+    const number = Math.min(upTo, this.messageCount);
     if (!own || number <= own.readNumber) return false;
     own.readNumber = number;
     // As the server does, which tells nobody of what an own message moves.

@@ -76,6 +76,8 @@ export class Snapshots {
   private readonly gone = new Set<string>();
   /** What was kept before belongs to another epoch. */
   private isStale = false;
+  /** It did not fit into storage. */
+  private isFull = false;
   private timer?: unknown;
   private writing = Promise.resolve();
 
@@ -98,6 +100,7 @@ export class Snapshots {
   /** Puts back what was kept for this user. To be called before the first `ready`. */
   async load(userId: string): Promise<void> {
     this.forget();
+    this.isFull = false;
     const { storage } = this.environment;
     const prefix = this.prefix(userId);
     const account = await this.read<SavedAccount>(`${prefix}account`);
@@ -106,7 +109,7 @@ export class Snapshots {
     const conversations = await Promise.all(keys.map((key) => this.read<Saved>(key)));
     this.store.epoch = account.epoch;
     this.store.accountCursor = account.accountCursor;
-    for (const saved of conversations) if (saved) restore(this.store, saved);
+    for (const saved of conversations) if (saved?.id !== undefined) restore(this.store, saved);
   }
 
   /** Deletes everything that was kept for this user. */
@@ -119,7 +122,7 @@ export class Snapshots {
   /** Writes what has changed, now. */
   flush(): Promise<void> {
     const { store } = this;
-    if (store.epoch === null || store.userId === '') return this.writing;
+    if (store.epoch === null || store.userId === '' || this.isFull) return this.writing;
     const prefix = this.prefix(store.userId);
     const account: SavedAccount = { format: FORMAT, epoch: store.epoch, accountCursor: store.accountCursor };
     const states = [...this.changed].map((id) => store.state(id)).filter((state) => state !== undefined);
@@ -131,12 +134,22 @@ export class Snapshots {
       .then(() => (isStale ? this.eraseAll(prefix) : undefined))
       .then(() => this.write(prefix, texts, gone, JSON.stringify(account)))
       .catch((error: unknown) => {
-        for (const [id] of texts) this.changed.add(id);
-        for (const id of gone) this.gone.add(id);
-        this.isStale ||= isStale;
         this.environment.logger.warn('Could not keep the state.', { error: String(error) });
+        return this.makeRoom(prefix);
       });
     return this.writing;
+  }
+
+  /**
+   * What is kept here can be had again from the server; tokens and unsent messages, which share the storage, cannot. So what
+   * does not fit is not kept at all until the next sign-in.
+   */
+  private async makeRoom(prefix: string): Promise<void> {
+    this.forget();
+    this.isFull = true;
+    await this.eraseAll(prefix).catch((error: unknown) => {
+      this.environment.logger.warn('Could not erase the state.', { error: String(error) });
+    });
   }
 
   private async eraseAll(prefix: string): Promise<void> {
@@ -159,8 +172,12 @@ export class Snapshots {
 
   private async read<T extends { format: number }>(key: string): Promise<T | undefined> {
     const text = await this.environment.storage.get(key);
-    const value = text === undefined ? undefined : (JSON.parse(text) as T);
-    return value?.format === FORMAT ? value : undefined;
+    try {
+      const value = JSON.parse(text ?? 'null') as T | null;
+      return value?.format === FORMAT ? value : undefined;
+    } catch {
+      return undefined;
+    }
   }
 
   private prefix(userId: string): string {
@@ -173,6 +190,7 @@ export class Snapshots {
   }
 
   private schedule(): void {
+    if (this.isFull) return;
     this.timer ??= this.environment.clock.setTimeout(() => void this.flush(), SAVE_AFTER_MS);
   }
 
