@@ -108,6 +108,7 @@ const findings = [
   ...dashboards.flatMap(panelMetrics),
   ...runbooks(),
   ...scraped(),
+  ...silencers(),
   ...promtool(),
   ...amtool(),
 ];
@@ -163,6 +164,27 @@ function runbooks() {
 function scraped() {
   const jobs = parse(read('docker/prometheus/prometheus.yml')).scrape_configs.map(({ job_name }) => job_name);
   return APPS.filter((app) => !jobs.includes(app)).map((app) => `prometheus.yml: ${app} is not scraped`);
+}
+
+/** What silences others says that all of its job is down: a critical alert on a part of it would hide the other parts'. */
+function silencers() {
+  return filesIn('docker/alertmanager', /\.yml$/).flatMap((file) =>
+    parse(read(file)).inhibit_rules.flatMap(({ source_matchers: matchers }) => {
+      const [, pattern] = /^alertname =~ "(.+)"$/.exec(matchers[0]) ?? [];
+      if (!pattern) return [`${file}: a critical alert on a part silences what is said of others`];
+      const named = new RegExp(`^(?:${pattern})$`);
+      const found = alerts.filter(({ alert }) => named.test(alert));
+      const names = pattern.split('|').length;
+      return [
+        ...found
+          .filter(({ labels }) => labels.severity !== 'critical')
+          .map(({ alert }) => `${file}: ${alert} silences others and is not critical`),
+        ...(found.length === names
+          ? []
+          : [`${file}: names ${names} alerts, and there are ${found.length} of them`]),
+      ];
+    }),
+  );
 }
 
 function promtool() {
