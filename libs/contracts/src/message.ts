@@ -13,9 +13,9 @@ export const attachment = z.object({
 export const newAttachment = z.strictObject({
   url: z
     .url({ protocol: /^https$/ })
-    .max(2000)
+    .max(limits.attachmentUrlCharsMax)
     .refine((value) => isStorable(value) && !/\s/.test(value), 'contains characters that are not allowed'),
-  name: line(1, 255),
+  name: line(1, limits.attachmentNameCharsMax),
   mimeType: z.string().regex(/^[\w.+-]{1,64}\/[\w.+-]{1,64}$/),
   sizeBytes: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
 });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { counter, id, pageQuery, timestamp } from './common';
+import { limits } from './limits';
 
 export const notificationType = z.enum(['mention', 'message']);
 
@@ -25,6 +26,9 @@ export const notificationPage = z.object({
 
 /** Marks one, or all up to one and itself (`upTo`), as read. */
 export const readNotificationsBody = z
-  .strictObject({ ids: z.array(id).min(1).max(100).optional(), upTo: id.optional() })
+  .strictObject({
+    ids: z.array(id).min(1).max(limits.notificationIdsPerRequestMax).optional(),
+    upTo: id.optional(),
+  })
   .refine((value) => (value.ids === undefined) !== (value.upTo === undefined), 'takes either ids or upTo');
 export const readNotificationsReply = z.object({ unreadCount: counter });

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { PROTOCOL } from './socket-rules';
+import { closeReasons, PROTOCOL } from './socket-rules';
 import { counter, id, limitsSchema, timestamp } from './common';
 import { conversation, member, myConversation, readPayload } from './conversation';
 import { limits } from './limits';
@@ -97,7 +97,12 @@ export const serverEvents = {
   'session:revoked': z.object({ sessionId: id }),
   'server:draining': z.object({ deadline: timestamp, reconnectAfterMs: z.number().int() }),
   'session:closing': z.object({
-    code: z.string(),
+    code: z
+      .string()
+      .describe(
+        `Why the server closes the socket: ${Object.keys(closeReasons).join(', ')}. More may come; ` +
+          '`reconnect` says what to do with any.',
+      ),
     reconnect: z.boolean(),
     retryAfterMs: z.number().int(),
   }),

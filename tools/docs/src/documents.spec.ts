@@ -1,4 +1,13 @@
-import { clientEvents, commands, exchanges, queries, queues, routes, serverEvents } from '@parley/contracts';
+import {
+  clientEvents,
+  closeReasons,
+  commands,
+  exchanges,
+  queries,
+  queues,
+  routes,
+  serverEvents,
+} from '@parley/contracts';
 import { asyncApiDocument } from './asyncapi';
 import { openApiDocument } from './openapi';
 
@@ -40,6 +49,19 @@ it('has every HTTP operation', () => {
     Object.values(item).map(({ operationId }) => operationId),
   );
   expect(found.sort()).toEqual(Object.keys(routes).sort());
+});
+
+it('says what a refusal for the rate carries, and why sockets are closed', () => {
+  const { paths } = openApiDocument('1.2.3') as {
+    paths: Record<string, Record<string, { responses: Record<string, { headers?: object }> }>>;
+  };
+  for (const item of Object.values(paths))
+    for (const { responses } of Object.values(item))
+      expect(Object.keys(responses['429']!.headers!)).toEqual(
+        expect.arrayContaining(['Retry-After', 'RateLimit-Limit', 'RateLimit-Remaining', 'RateLimit-Reset']),
+      );
+  const socket = JSON.stringify(asyncApiDocument('1.2.3'));
+  for (const code of Object.keys(closeReasons)) expect(socket).toContain(code);
 });
 
 it('has every socket event, exchange, queue, command and query', () => {

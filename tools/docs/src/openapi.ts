@@ -1,5 +1,6 @@
 import {
   errorCatalog,
+  limits,
   operations,
   problem,
   routes,
@@ -38,6 +39,14 @@ const tags: Record<(typeof routes)[OperationId]['app'], string> = {
 
 const headers = {
   retryAfter: { description: 'Whole seconds to wait.', schema: { type: 'integer' } },
+  rateLimit: {
+    'RateLimit-Limit': {
+      description: 'Requests in the window that has the fewest left.',
+      schema: { type: 'integer' },
+    },
+    'RateLimit-Remaining': { description: 'Of these, how many are left.', schema: { type: 'integer' } },
+    'RateLimit-Reset': { description: 'Seconds until the window ends.', schema: { type: 'integer' } },
+  },
   requestId: { description: 'Names this request in the logs.', schema: { type: 'string' } },
 };
 
@@ -57,6 +66,7 @@ function refusals(codes: readonly ErrorCode[]): Record<string, JsonSchema> {
         headers: {
           'X-Request-Id': headers.requestId,
           ...([429, 503].includes(status) && { 'Retry-After': headers.retryAfter }),
+          ...(status === 429 && headers.rateLimit),
         },
         content: problemJson,
       };
@@ -79,7 +89,7 @@ function operation(schemas: Schemas, id: OperationId): JsonSchema {
             in: 'header',
             required: false,
             description: 'Names this creation: the same key with the same request makes nothing new.',
-            schema: { type: 'string', minLength: 1, maxLength: 128 },
+            schema: { type: 'string', minLength: 1, maxLength: limits.idempotencyKeyCharsMax },
           },
         ]
       : []),
