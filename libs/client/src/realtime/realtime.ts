@@ -106,13 +106,15 @@ export class Realtime extends Emitter<RealtimeEvents> {
   }
 
   private halt(reason: string | undefined): void {
+    // Also where no attempt has begun yet: somebody waits for what becomes of it.
+    const isNews = this.wanted || this.last.state !== 'stopped';
     this.wanted = false;
     this.run += 1;
     this.unschedule();
     const connections = [this.coming, this.current];
     this.coming = this.current = undefined;
     for (const connection of connections) connection?.close();
-    if (this.last.state !== 'stopped') this.report({ state: 'stopped', reason });
+    if (isNews) this.report({ state: 'stopped', reason });
   }
 
   /** Opens a socket after `delayMs`, unless one is due sooner. */
