@@ -6,8 +6,34 @@ const bash = (commands: string): string => execFileSync('bash', ['-c', commands]
 describe('The functions of docs/operations.md', () => {
   it('are shell, and those that the upgrades call are among them', () => {
     const names = bash(`${operatorsFunctions()}\ndeclare -F`);
-    for (const name of ['parley', 'replace', 'reload_kong', 'kparley', 'migrated'])
+    for (const name of ['parley', 'restart_each', 'replace', 'reload_kong', 'kparley', 'migrated'])
       expect(names).toContain(`declare -f ${name}\n`);
+  });
+});
+
+describe('restart_each of docs/operations.md', () => {
+  const told = (health: string): string[] =>
+    bash(`exec 2>&1
+      ${operatorsFunctions()}
+      parley() { echo one; echo two; }
+      docker() { if [ "$1" = inspect ]; then echo ${health}; else echo docker "$@" >&2; fi; }
+      sleep() { [ "$1" = 1 ] || echo sleep "$1"; }
+      restart_each messaging && echo done || true`)
+      .trim()
+      .split('\n');
+
+  it('gives the gateway time to find one before it takes the next', () => {
+    expect(told('healthy')).toEqual([
+      'docker restart one',
+      'sleep 10',
+      'docker restart two',
+      'sleep 10',
+      'done',
+    ]);
+  });
+
+  it('leaves the others as they are when one does not come back', () => {
+    expect(told('starting')).toEqual(['docker restart one']);
   });
 });
 

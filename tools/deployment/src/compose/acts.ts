@@ -19,12 +19,7 @@ export async function composeActs(
     ...several.map((service) => ({
       name: `replace ${service}`,
       isOrderly: true,
-      run: async () => {
-        for (const { id } of await compose.containers({ of: service })) {
-          await compose.docker('restart', id);
-          await healthy(compose, id);
-        }
-      },
+      run: () => compose.operate(`restart_each ${service}`),
     })),
     ...[...several, ...servers].map((service) => ({
       name: `kill ${service}`,
