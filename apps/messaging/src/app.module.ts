@@ -21,7 +21,7 @@ import { databaseSettings } from './database';
 import { Deployment, loadDeployment } from './log/deployment';
 import { LeaseStore } from './log/lease.store';
 import { LogRuntime } from './log/log.runtime';
-import { LOG_CONNECTIONS, LogStore } from './log/log.store';
+import { LOG_CONNECTIONS, LogReader } from './log/log.store';
 import { MemberController } from './member/member.controller';
 import { CommandConsumer } from './message/command.consumer';
 import { MessageController } from './message/message.controller';
@@ -84,9 +84,8 @@ export class AppModule implements OnModuleInit, OnApplicationShutdown {
         },
         {
           provide: AccountReader,
-          inject: [getDataSourceToken(), LogStore],
-          useFactory: (dataSource: DataSource, store: LogStore) =>
-            new AccountReader(pgPool(dataSource), store),
+          inject: [getDataSourceToken(), LogReader],
+          useFactory: (dataSource: DataSource, log: LogReader) => new AccountReader(pgPool(dataSource), log),
         },
         {
           provide: ConversationReader,
@@ -103,13 +102,13 @@ export class AppModule implements OnModuleInit, OnApplicationShutdown {
         },
         {
           provide: JoinReader,
-          inject: [getDataSourceToken(), LogStore, AccountReader, Deployment],
+          inject: [getDataSourceToken(), LogReader, AccountReader, Deployment],
           useFactory: (
             dataSource: DataSource,
-            store: LogStore,
+            log: LogReader,
             accounts: AccountReader,
             deployment: Deployment,
-          ) => new JoinReader(pgPool(dataSource), store, accounts, deployment),
+          ) => new JoinReader(pgPool(dataSource), log, accounts, deployment),
         },
         {
           provide: UserDirectory,

@@ -1,6 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { limits } from '@parley/contracts';
+import { getDataSourceToken } from '@nestjs/typeorm';
+import { limits, partitionOf } from '@parley/contracts';
+import { pgPool } from '@parley/service';
 import { describeMongo, until } from '@parley/testing';
+import type { DataSource } from 'typeorm';
+import { logConnections } from './app.module';
+import { LOG_CONNECTIONS } from './log/log.store';
 import { World } from './testing/world';
 
 type Store = Parameters<typeof World.create>[0];
@@ -37,6 +42,23 @@ function describeOne(store: Store): void {
     expect(world.rowsOf(group).map((row) => row.version)).toEqual(
       Array.from({ length: 101 }, (_, i) => i + 1),
     );
+  });
+
+  it('reads, for all who ask, without the connections that appends wait for', async () => {
+    const group = await world.group();
+    const { message } = await world.send(group, world.alice, 'm');
+    const { app } = world.services[0]!;
+    const pool = pgPool(app.get<DataSource>(getDataSourceToken(logConnections.name)));
+    const taken = await Promise.all(Array.from({ length: LOG_CONNECTIONS }, () => pool.connect()));
+    try {
+      const { conversations } = await world.requester.query('messaging.join', { userId: world.alice });
+      expect(conversations.find(({ id }) => id === group)).toMatchObject({ lastMessage: message });
+      const page = { partition: partitionOf(group), after: 0, limit: 100 };
+      const { rows } = await world.requester.query('messaging.replay', page);
+      expect(rows.at(-1)).toMatchObject({ message });
+    } finally {
+      for (const connection of taken) connection.release();
+    }
   });
 
   it('answers a repeat with the same message, and refuses another request under its id', async () => {

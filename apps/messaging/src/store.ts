@@ -18,7 +18,7 @@ import { DataSource, type DataSourceOptions } from 'typeorm';
 import type { StoreConfig } from './config';
 import { databaseSettings } from './database';
 import { checkLog, claimLog, refuseProjectedLog, renewEpoch } from './log/log.origin';
-import { LogStore } from './log/log.store';
+import { LogReader, LogStore } from './log/log.store';
 import { BoundedLogStore } from './log/log.store.bounded';
 import { MongoLogStore } from './log/log.store.mongo';
 import { PostgresLogStore } from './log/log.store.postgres';
@@ -26,18 +26,22 @@ import { ProjectionStore } from './log/projection.store';
 import { log } from './migrations/mongo/1764100000000-log';
 import { logChunks } from './migrations/mongo/1764200000000-log-chunks';
 
-/** What the log's store needs of a module; this file is the one place that knows which it is. */
+/**
+ * What the log's store needs of a module; this file is the one place that knows which it is. Owners reach PostgreSQL by the
+ * connections of this name, all others by those of the service.
+ */
 export function logStore(
   config: StoreConfig,
   connectionName: string,
 ): Required<Pick<ModuleMetadata, 'imports' | 'providers'>> {
-  const source = getDataSourceToken(connectionName);
-  if (config.MESSAGE_STORE === 'postgresql') {
-    return { imports: [], providers: [{ provide: LogStore, inject: [source], useFactory: openPostgresLog }] };
-  }
+  const isPostgres = config.MESSAGE_STORE === 'postgresql';
+  const open = (provide: typeof LogReader, source: ReturnType<typeof getDataSourceToken>) =>
+    isPostgres
+      ? { provide, inject: [source], useFactory: openPostgresLog }
+      : { provide, inject: [source, MONGO_CONNECTION], useFactory: openMongoLog };
   return {
-    imports: [MongoModule.forRoot(mongoSettings(config))],
-    providers: [{ provide: LogStore, inject: [source, MONGO_CONNECTION], useFactory: openMongoLog }],
+    imports: isPostgres ? [] : [MongoModule.forRoot(mongoSettings(config))],
+    providers: [open(LogStore, getDataSourceToken(connectionName)), open(LogReader, getDataSourceToken())],
   };
 }
 

@@ -4,7 +4,7 @@ import { id, limits, ParleyError, timestamp } from '@parley/contracts';
 import { readAgain } from '@parley/service';
 import type { Pool } from 'pg';
 import { NIL } from 'uuid';
-import type { LogStore } from '../log/log.store';
+import type { LogReader } from '../log/log.store';
 import { lastMessages } from './last-message.reader';
 import type { MyConversationRow } from './my-conversation';
 import { isMember, myConversations, toMyConversation } from './my-conversation';
@@ -63,7 +63,7 @@ export interface ConversationPage {
 export class AccountReader {
   constructor(
     private readonly pool: Pool,
-    private readonly store: LogStore,
+    private readonly log: LogReader,
   ) {}
 
   /** Entries changed since the cursor; null asks for all that are joined. */
@@ -122,7 +122,7 @@ export class AccountReader {
     const byUser = new Map(userIds.map((userId) => [userId, [] as MyConversationRow[]]));
     for (const { reader_id: readerId, ...row } of rows) byUser.get(readerId)?.push(row);
     // Those who come together are often in the same conversations: each last message is read once.
-    const messages = await lastMessages(this.store, distinct(rows));
+    const messages = await lastMessages(this.log, distinct(rows));
     return new Map([...byUser].map(([userId, own]) => [userId, toPage(own, limit, messages)]));
   }
 
@@ -140,7 +140,7 @@ export class AccountReader {
       }),
       values: [userId, before, beforeId, limit + 1],
     });
-    return toPage(rows, limit, await lastMessages(this.store, rows.slice(0, limit)));
+    return toPage(rows, limit, await lastMessages(this.log, rows.slice(0, limit)));
   }
 
   /**
@@ -181,7 +181,7 @@ export class AccountReader {
 
   /** With their last messages, which the log has. */
   private async complete(rows: MyConversationRow[]): Promise<MyConversation[]> {
-    const messages = await lastMessages(this.store, rows);
+    const messages = await lastMessages(this.log, rows);
     return rows.map((row) => toMyConversation(row, messages.get(row.id) ?? null));
   }
 }

@@ -3,7 +3,7 @@ import { limits, PARTITIONS } from '@parley/contracts';
 import { isCancelled, TurnBatch } from '@parley/service';
 import type { Pool } from 'pg';
 import { Deployment } from '../log/deployment';
-import type { LogStore } from '../log/log.store';
+import type { LogReader } from '../log/log.store';
 import type { AccountReader, ConversationPage } from './account.reader';
 
 type JoinReply = QueryReply<'messaging.join'>;
@@ -42,7 +42,7 @@ export class JoinReader {
 
   constructor(
     private readonly pool: Pool,
-    private readonly store: LogStore,
+    private readonly log: LogReader,
     private readonly accounts: AccountReader,
     private readonly deployment: Deployment,
   ) {}
@@ -123,7 +123,7 @@ export class JoinReader {
 
   private async readMoment(): Promise<Moment> {
     const [positions, accountCursor] = await Promise.all([
-      this.store.positions(ALL_PARTITIONS),
+      this.log.positions(ALL_PARTITIONS),
       this.accounts.cursor(),
     ]);
     return {

@@ -1,10 +1,10 @@
 import type { LogEvent, Message } from '@parley/contracts';
-import type { LogStore } from '../log/log.store';
+import type { LogReader } from '../log/log.store';
 import type { MyConversationRow } from './my-conversation';
 
 /** The last messages of conversations at their latest state, by conversation; those without any are missing. */
 export async function lastMessages(
-  store: LogStore,
+  log: LogReader,
   rows: Pick<MyConversationRow, 'id' | 'partition' | 'last_message_id' | 'last_message_position'>[],
 ): Promise<Map<string, Message>> {
   const wanted = rows.flatMap((row) =>
@@ -13,7 +13,7 @@ export async function lastMessages(
   const places = rows.flatMap(({ partition, last_message_position: position }) =>
     position === null ? [] : { partition, position: Number(position) },
   );
-  const stored = places.length > 0 ? await store.readAt(places) : [];
+  const stored = places.length > 0 ? await log.readAt(places) : [];
   const found = new Map<string, Message>();
   for (const { event } of stored) {
     const { conversationId, message } = JSON.parse(event) as Extract<LogEvent, { message: unknown }>;
@@ -24,7 +24,7 @@ export async function lastMessages(
     ({ conversationId, messageId }) => found.get(conversationId)?.id !== messageId,
   );
   if (others.length === 0) return found;
-  const states = await store.messages(others);
+  const states = await log.messages(others);
   for (const { conversationId, messageId } of others) {
     const state = states.get(messageId);
     if (state) found.set(conversationId, state.message);

@@ -4,7 +4,7 @@ import { countWithin, PAGE_CHARACTERS_MAX } from '@parley/broker';
 import type { LogEvent, QueryData, QueryReply } from '@parley/contracts';
 import { PARTITIONS } from '@parley/contracts';
 import { Deployment } from '../log/deployment';
-import { LogStore } from '../log/log.store';
+import { LogReader } from '../log/log.store';
 import { AccountReader } from './account.reader';
 import { JoinReader } from './join.reader';
 
@@ -16,7 +16,7 @@ export class QueryConsumer {
   constructor(
     @Inject(JoinReader) private readonly joins: JoinReader,
     @Inject(AccountReader) private readonly accounts: AccountReader,
-    @Inject(LogStore) private readonly store: LogStore,
+    @Inject(LogReader) private readonly log: LogReader,
     @Inject(Deployment) private readonly deployment: Deployment,
   ) {}
 
@@ -46,8 +46,8 @@ export class QueryConsumer {
     const { partition, after } = data;
     const limit = Math.min(data.limit, REPLAY_ROWS_MAX);
     const [positions, stored] = await Promise.all([
-      this.store.positions([partition]),
-      limit > 0 ? this.store.read(partition, after, limit) : [],
+      this.log.positions([partition]),
+      limit > 0 ? this.log.read(partition, after, limit) : [],
     ]);
     const head = positions.get(partition) ?? 0;
     const projected = stored.filter(({ position }) => position <= head);

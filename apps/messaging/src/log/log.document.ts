@@ -42,6 +42,8 @@ export const LOG_COLLECTION = 'messaging_log';
  * taken from the connection, so that where the log is elsewhere it is never loaded.
  */
 export function logModel(connection: Connection): Model<LogDocument> {
+  const known = connection.models['LogRow'] as Model<LogDocument> | undefined;
+  if (known) return known;
   const { Schema } = connection.base;
   const schema = new Schema<LogDocument>(
     {

@@ -132,11 +132,23 @@ export interface MessageRef {
   messageId: string;
 }
 
+/** What those who own nothing read of the log, on connections that no append waits for. */
+export abstract class LogReader {
+  /** A position of each partition up to which the projection reflects the log, at least; 0 where there is no row. */
+  abstract positions(partitions: number[]): Promise<Map<number, number>>;
+  /** Rows after a position, dense and rising, at most `limit`. */
+  abstract read(partition: number, after: number, limit: number): Promise<StoredEvent[]>;
+  /** The rows at these places, in any order; places without one are missing from the answer. */
+  abstract readAt(places: Place[]): Promise<(Place & StoredEvent)[]>;
+  /** The latest state of messages, as of the last append; unknown ones are missing from the answer. */
+  abstract messages(wanted: MessageRef[]): Promise<Map<string, MessageState>>;
+}
+
 /**
  * The conversation log: append-only, unique and dense by (partition, position), with (conversation, version) and
  * (conversation, sender, client id) unique. Safety of the whole system rests on these three and on nothing else.
  */
-export abstract class LogStore {
+export abstract class LogStore extends LogReader {
   /**
    * Stores rows of any number of partitions, each partition's dense and in rising position, durably, with the projection
    * they imply. Of each partition's rows a part from the first on is stored: all, some or none. Answers the partitions of
@@ -150,12 +162,6 @@ export abstract class LogStore {
    * partition of which a row is missing answers LogBroken and must not be served.
    */
   abstract catchUp(partitions: number[]): Promise<Map<number, Tail | LogBroken>>;
-  /** A position of each partition up to which the projection reflects the log, at least; 0 where there is no row. */
-  abstract positions(partitions: number[]): Promise<Map<number, number>>;
-  /** Rows after a position, dense and rising, at most `limit`. */
-  abstract read(partition: number, after: number, limit: number): Promise<StoredEvent[]>;
-  /** The rows at these places, in any order; places without one are missing from the answer. */
-  abstract readAt(places: Place[]): Promise<(Place & StoredEvent)[]>;
   /**
    * Conversations as of the last append; those that do not exist are missing from the answer. Those of more than
    * MEMBERS_WITH_CONVERSATION members may come without these, as heads.
@@ -170,8 +176,6 @@ export abstract class LogStore {
     limit: number,
     after?: string,
   ): Promise<Map<string, MemberEntry[]>>;
-  /** The latest state of messages, as of the last append; unknown ones are missing from the answer. */
-  abstract messages(wanted: MessageRef[]): Promise<Map<string, MessageState>>;
   /** The id of the message that a sender sent under a client id; undefined when there is none. */
   abstract messageIdOf(
     conversationId: string,
