@@ -3,7 +3,7 @@ import { getDataSourceToken } from '@nestjs/typeorm';
 import { limits, partitionOf } from '@parley/contracts';
 import { pgPool } from '@parley/service';
 import { describeMongo, until } from '@parley/testing';
-import type { DataSource } from 'typeorm';
+import { DataSource } from 'typeorm';
 import { logConnections } from './app.module';
 import { LOG_CONNECTIONS } from './log/log.store';
 import { World } from './testing/world';
@@ -271,6 +271,19 @@ function describeOne(store: Store): void {
     expect(await unreadMentions()).toBe(1);
     await edit({ mentions: [bob, actorId, world.carol] });
     expect(await unreadMentions()).toBe(2);
+  });
+
+  it('moves the mark of a sender with a repeat, where the first went with its instance', async () => {
+    const group = await world.group();
+    await world.send(group, world.bob, 'm1');
+    const alice = { conversationId: group, actorId: world.alice };
+    const written = () => world.requester.command('unread.set', { ...alice, fromNumber: null });
+    await written();
+    await world.services[0]!.app.get(DataSource).query('delete from marks where user_id = $1', [world.bob]);
+    expect(await asBob(group)).toMatchObject({ unread: 1 });
+    await world.send(group, world.bob, 'm1');
+    await written();
+    expect(await asBob(group)).toMatchObject({ unread: 0 });
   });
 
   it('clears a private unread mark by reading up to it, not by reading less', async () => {

@@ -23,10 +23,9 @@ export class CommandConsumer {
   @MessagePattern('message.send')
   async send(@Payload() data: Data<'message.send'>, @Ctx() context: RequestContext): Promise<object> {
     const reply = (await this.submit('message.send', data, context)) as CommandReply<'message.send'>;
-    if (reply.created) {
-      const { conversationId, actorId: userId } = data;
-      this.marks.set({ conversationId, userId, readNumber: reply.message.number }, true);
-    }
+    const { conversationId, actorId: userId } = data;
+    // Of a repeat too: the mark of the first may have gone with the instance that was to write it.
+    this.marks.set({ conversationId, userId, readNumber: reply.message.number }, true);
     return reply;
   }
 
