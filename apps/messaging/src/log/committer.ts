@@ -13,7 +13,11 @@ export interface CommitterOptions extends RecoveryOptions {
   onDoubt?(reason: unknown): void;
 }
 
+/** Of one append: so much that the log takes it well within a statement's time. */
 const ROWS_MAX = 1000;
+const CHARACTERS_MAX = 4_000_000;
+/** What a member or a mention costs that a row makes or takes back, as characters. */
+const ENTRY_CHARACTERS = 500;
 
 /**
  * Group commit: what was decided while an append is under way goes into the next one, over all partitions, so that one
@@ -60,17 +64,22 @@ export class Committer {
     this.isRunning = false;
   }
 
+  /** What fits into one append. Whose queue is longer goes to the end of the line: others are not to wait for all of it. */
   private take(): Map<Partition, Task[]> {
     const batch = new Map<Partition, Task[]>();
-    let size = 0;
+    const room = { rows: ROWS_MAX, characters: CHARACTERS_MAX };
     for (const partition of this.dirty) {
-      if (size >= ROWS_MAX) break;
-      const tasks = partition.queue.splice(0, ROWS_MAX - size);
-      if (partition.queue.length === 0) this.dirty.delete(partition);
-      if (tasks.length === 0) continue;
-      size += tasks.length;
-      partition.inFlight = tasks;
-      batch.set(partition, tasks);
+      if (room.rows <= 0 || room.characters <= 0) break;
+      const tasks = partition.queue.splice(0, countFitting(partition.queue, room));
+      if (tasks.length > 0) {
+        partition.inFlight = tasks;
+        batch.set(partition, tasks);
+      }
+      if (partition.queue.length > 0) break;
+      this.dirty.delete(partition);
+    }
+    for (const partition of batch.keys()) {
+      if (this.dirty.delete(partition)) this.dirty.add(partition);
     }
     return batch;
   }
@@ -221,6 +230,27 @@ export class Committer {
     }
     for (const tasks of batch.values()) tasks.forEach(answer);
   }
+}
+
+/** How many of the first tasks there is room for, which they take up; the first where nothing else is in it. */
+function countFitting(tasks: readonly Task[], room: { rows: number; characters: number }): number {
+  const isEmpty = room.characters === CHARACTERS_MAX;
+  let count = 0;
+  for (const { row } of tasks) {
+    const characters = row ? charactersOf(row) : 0;
+    const fits = room.rows > 0 && characters <= room.characters;
+    if (!fits && !(isEmpty && count === 0)) break;
+    room.rows -= 1;
+    room.characters -= characters;
+    count += 1;
+  }
+  return count;
+}
+
+function charactersOf({ event, reactors, memberships, mentions, mentionChange }: LogRow): number {
+  const mentioned =
+    mentions.length + (mentionChange ? mentionChange.added.length + mentionChange.gone.length : 0);
+  return event.length + (reactors?.length ?? 0) + ENTRY_CHARACTERS * (memberships.length + mentioned);
 }
 
 function isCertain(reason: unknown): boolean {
