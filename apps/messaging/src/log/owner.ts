@@ -195,6 +195,8 @@ export class LogOwner {
       void this.load(partition, conversationId, messages, task);
       return;
     }
+    // When it is considered again memory may have forgotten them.
+    task.messagesLoaded = false;
     if ((task.isKnownRepeat || task.isOvertaken) && !task.repeatChecked)
       void this.lookForRepeat(partition, task);
     else this.settle(partition, task);
@@ -395,7 +397,6 @@ export class LogOwner {
     task.repeatChecked = true;
     if (found.id !== undefined) {
       partition.clientIds.set(clientIdKey(data), found.id);
-      task.messagesLoaded = false;
       this.consider(partition, task);
     } else if (task.isKnownRepeat) {
       // The log has lost it again, with a primary that was rolled back; later sends have been decided meanwhile.
@@ -405,8 +406,8 @@ export class LogOwner {
     } else {
       // The state that it was refused on may never have been stored, or be old: it is refused on what holds now, if at all.
       task.isOvertaken = true;
-      // Memory is dropped where the log holds more than was known: it may hold this one, and what this one names.
-      if (!isSameMemory) task.repeatChecked = task.messagesLoaded = false;
+      // Memory is dropped where the log holds more than was known: it may hold this one.
+      if (!isSameMemory) task.repeatChecked = false;
       this.consider(partition, task);
     }
   }

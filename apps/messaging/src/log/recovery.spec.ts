@@ -20,6 +20,8 @@ class Troubled extends MemoryLog {
   onCatchUp?: (partitions: number[]) => Promise<void> | void;
   onRead?: () => void;
   onConversations?: (ids: string[]) => Promise<void> | undefined;
+  /** Each question for a client id waits for this. */
+  asked?: Promise<void>;
   appends = 0;
 
   override async append(rows: LogRow[]): Promise<Map<number, Shortfall>> {
@@ -47,6 +49,11 @@ class Troubled extends MemoryLog {
     const found = await super.conversations(ids);
     await this.onConversations?.(ids);
     return found;
+  }
+
+  override async messageIdOf(...asked: Parameters<MemoryLog['messageIdOf']>) {
+    await this.asked;
+    return super.messageIdOf(...asked);
   }
 
   override read(...asked: Parameters<MemoryLog['read']>) {
@@ -208,6 +215,29 @@ it('does not bring back what a message was, for a command elsewhere that names i
   const reaction = { actorId: alice, messageId, emoji: '👍', present: true };
   const reacted = await submit(here, 'reaction.set', reaction, undefined, 2);
   expect(reacted).toMatchObject({ message: { body: 'changed', version: 4 } });
+});
+
+it('does not say that a message is gone which memory has forgotten', async () => {
+  let beside = v7();
+  while (partitionOf(beside) !== partitionOf(here)) beside = v7();
+  const log = new Troubled();
+  const { send, submit, lease } = await ownerWorld(log, [here, beside]);
+  const replyTo = (await send(here, 'first')).message.id;
+  const archive = (archived: boolean) =>
+    submit(here, 'conversation.update', { actorId: alice, change: { archived } });
+  await archive(true);
+  let go!: () => void;
+  log.asked = new Promise((resolve) => (go = resolve));
+  const message = { clientMessageId: 're', body: 're', format: 'plain', mentions: [], attachments: [] };
+  const reply = outcomeOf(submit(here, 'message.send', { actorId: bob, replyTo, ...message }));
+  await turns();
+  await archive(false);
+  await Promise.all(Array.from({ length: 200 }, (_, i) => send(beside, `${i}`)));
+  lease.isValid = false;
+  go();
+  await turns();
+  lease.isValid = true;
+  expect(await reply).toMatchObject(unavailable);
 });
 
 it('counts those who wait for a conversation to be read', async () => {
