@@ -1,6 +1,7 @@
 import { once } from 'node:events';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { LogEvent, PartitionRows } from '@parley/contracts';
-import { laneOf, PARTITIONS } from '@parley/contracts';
+import { LANES, laneOf, PARTITIONS } from '@parley/contracts';
 import { freshVhost, until } from '@parley/testing';
 import { LaneFeed } from './feed';
 import { RowsDoNotFollow } from './feed.repair';
@@ -248,5 +249,24 @@ describe('LaneFeed', () => {
     world.publish(log, 2, 1);
     await world.until(() => world.stored.get(2) === 1);
     expect(world.applied.map(({ position }) => position)).toEqual([1, 2, 3, 1]);
+  });
+
+  it('ends in peace while it asks for the epoch', async () => {
+    const unhandled = jest.fn();
+    process.on('unhandledRejection', unhandled);
+    const log = await world.startLog();
+    const { feed, peer } = await world.startConsumer();
+    await until('it has all lanes', () => feed.lanes().length === LANES);
+    await log.stop();
+    const silent = await new Peer(world.url, 'messaging').start();
+    world.peers.push(silent);
+    const stranger = { v: 1, epoch: 'stranger', partitions: [{ partition: 2, rows: [row(1)] }] };
+    silent.publisher.events(laneOf(2), JSON.stringify(stranger));
+    await until('it asks', () => feed.currentEpoch() === undefined);
+    await feed.stop();
+    await peer.stop();
+    await nextTurn();
+    process.off('unhandledRejection', unhandled);
+    expect(unhandled).not.toHaveBeenCalled();
   });
 });

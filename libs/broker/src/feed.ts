@@ -254,8 +254,9 @@ export class LaneFeed {
     const before = this.epoch;
     if (this.learning || before === undefined) return;
     this.epoch = undefined;
-    const now = await this.learnEpoch();
-    if (now === before) return;
+    // Nobody answers any more when this is stopped.
+    const now = await this.learnEpoch().catch(() => undefined);
+    if (now === undefined || now === before) return;
     // Rows of the former history must not be taken for rows of this one.
     this.sequencer.reset();
     this.consumer.retake();

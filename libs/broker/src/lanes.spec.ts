@@ -1,12 +1,20 @@
+import { once } from 'node:events';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { queues, LANES } from '@parley/contracts';
 import { freshVhost, until } from '@parley/testing';
-import { LaneConsumer } from './lanes';
+import { LaneConsumer, type LaneConsumerOptions } from './lanes';
 import { assign } from './rendezvous';
 import { Peer } from './testing/peer';
 
 /** What a consumer was given and has not acknowledged, by partition. */
 type Held = Map<number, () => void>;
+
+interface Instance extends Pick<Peer, 'broker' | 'membership'> {
+  id: string;
+  consumer: LaneConsumer;
+  held: Held;
+}
 
 const byNumber = (a: number, b: number) => a - b;
 
@@ -31,7 +39,7 @@ describe('LaneConsumer', () => {
   }
 
   /** An instance that acknowledges nothing by itself. */
-  async function startConsumer(): Promise<{ id: string; consumer: LaneConsumer; held: Held }> {
+  async function startConsumer(own: Partial<LaneConsumerOptions> = {}): Promise<Instance> {
     const { broker, membership, instanceId: id } = await started('history');
     const held: Held = new Map();
     const consumer = new LaneConsumer({
@@ -41,19 +49,30 @@ describe('LaneConsumer', () => {
       onTake: () => Promise.resolve(),
       onDrop: () => undefined,
       onEnvelope: ({ partitions }, ack) => held.set(partitions[0]!.partition, ack),
+      ...own,
     });
     consumers.push(consumer);
     consumer.start();
-    return { id, consumer, held };
+    return { id, broker, membership, consumer, held };
+  }
+
+  function publish(lane: number): void {
+    const body = { v: 1, epoch: 'one', partitions: [{ partition: lane, rows: [] }] };
+    publisher.publisher.events(lane, JSON.stringify(body));
+  }
+
+  /** RabbitMQ ends a channel on which something is acknowledged twice. */
+  async function endChannel({ consumer, held }: Instance, lane: number): Promise<void> {
+    await until('it has the lane', () => consumer.lanes().includes(lane));
+    publish(lane);
+    await until('it has an envelope', () => held.has(lane));
+    for (let times = 0; times < 2; times += 1) held.get(lane)!();
   }
 
   it('hands on what it has not dealt with when a lane is another one’s', async () => {
     const first = await startConsumer();
     await until('the first has all lanes', () => first.consumer.lanes().length === LANES);
-    for (let lane = 0; lane < LANES; lane += 1) {
-      const body = { v: 1, epoch: 'one', partitions: [{ partition: lane, rows: [] }] };
-      publisher.publisher.events(lane, JSON.stringify(body));
-    }
+    for (let lane = 0; lane < LANES; lane += 1) publish(lane);
     await until('the first holds all envelopes', () => first.held.size === LANES);
 
     const second = await startConsumer();
@@ -69,5 +88,44 @@ describe('LaneConsumer', () => {
 
     await until('the second has what the first gave away', () => second.held.size === LANES / 2);
     expect([...second.held.keys()].sort(byNumber)).toEqual(lanesOf(second.id));
+  });
+
+  it('acknowledges in vain, and nothing more, on a channel that has ended', async () => {
+    const instance = await startConsumer();
+    const isLost = once(instance.broker, 'disconnected');
+    await endChannel(instance, 0);
+    while (instance.broker.connected) {
+      expect(instance.held.get(0)).not.toThrow();
+      await nextTurn();
+    }
+    await isLost;
+  });
+
+  it('drops a lane whose connection ends while it is taken', async () => {
+    const other = new Peer(url, 'history');
+    peers.push(other);
+    const followed = new Set<number>();
+    let held: number | undefined;
+    let go!: () => void;
+    const gate = new Promise<void>((resolve) => (go = resolve));
+    const instance: Instance = await startConsumer({
+      onTake: async (lane) => {
+        followed.add(lane);
+        const last = assign(LANES, [instance.id, other.instanceId]).lastIndexOf(other.instanceId);
+        if (lane !== last || held !== undefined) return;
+        held = lane;
+        await gate;
+      },
+      onDrop: (lane) => void followed.delete(lane),
+    });
+    await until('it takes a lane', () => held !== undefined);
+    const isLost = once(instance.broker, 'disconnected');
+    await endChannel(instance, 0);
+    await isLost;
+    await other.start();
+    await until('they hear each other', () => instance.membership.instances('history').length === 2);
+    go();
+    await until('it has its half', () => instance.consumer.lanes().length === LANES / 2);
+    expect([...followed].sort(byNumber)).toEqual(instance.consumer.lanes().sort(byNumber));
   });
 });

@@ -116,7 +116,8 @@ export class LaneConsumer {
     if (!open) return;
     const { connection, channel } = open;
     await this.options.onTake(lane);
-    if (open !== this.open) return;
+    // The connection ended meanwhile: with the next one the lane may be somebody else's.
+    if (open !== this.open) return this.options.onDrop(lane);
     const noAck = this.options.noAck ?? false;
     const hold: Hold = { consumerTag: '', isGivenAway: false };
     hold.consumerTag = await this.options.broker.consume(
@@ -126,8 +127,12 @@ export class LaneConsumer {
       (message) => {
         const ack = () => {
           if (noAck || open !== this.open) return;
-          if (hold.isGivenAway) channel.nack(message, false, true);
-          else channel.ack(message);
+          try {
+            if (hold.isGivenAway) channel.nack(message, false, true);
+            else channel.ack(message);
+          } catch {
+            // The channel has ended, and its connection is about to: the broker gives the envelope to the next one.
+          }
         };
         const envelope = this.options.broker.envelopes.read<EventEnvelope>('events', message.content);
         // A refused one counts as lost: the log has its rows, and heads tell of them.
