@@ -223,16 +223,18 @@ it('does not say that a message is gone which memory has forgotten', async () =>
   const log = new Troubled();
   const { send, submit, lease } = await ownerWorld(log, [here, beside]);
   const replyTo = (await send(here, 'first')).message.id;
+  const forget = () => Promise.all(Array.from({ length: 200 }, () => send(beside, v7())));
   const archive = (archived: boolean) =>
     submit(here, 'conversation.update', { actorId: alice, change: { archived } });
   await archive(true);
+  await forget();
   let go!: () => void;
   log.asked = new Promise((resolve) => (go = resolve));
   const message = { clientMessageId: 're', body: 're', format: 'plain', mentions: [], attachments: [] };
   const reply = outcomeOf(submit(here, 'message.send', { actorId: bob, replyTo, ...message }));
   await turns();
   await archive(false);
-  await Promise.all(Array.from({ length: 200 }, (_, i) => send(beside, `${i}`)));
+  await forget();
   lease.isValid = false;
   go();
   await turns();
