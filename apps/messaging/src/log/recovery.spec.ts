@@ -1,74 +1,10 @@
 import { Moved } from '@parley/broker';
 import { partitionOf } from '@parley/contracts';
 import { alice, apart, bob, outcomeOf, ownerWorld, turns, type Reply } from '../testing/owner.world';
-import { MemoryLog } from '../testing/simulation/simulated.store';
+import { Troubled } from '../testing/troubled.log';
 import { v7 } from 'uuid';
-import { AppendRefused, ClientIdTaken, LOG_CONNECTIONS, type LogRow, type Shortfall } from './log.store';
+import { ClientIdTaken, LOG_CONNECTIONS, type LogRow } from './log.store';
 import { UNANSWERED_MAX } from './partition';
-
-/** A log whose trouble the test makes. */
-class Troubled extends MemoryLog {
-  isAway = false;
-  /** Called at the next append, which then ends without an answer. */
-  cutNext?: (rows: LogRow[]) => void;
-  /** Each append waits for this. */
-  held?: Promise<void>;
-  refuses: (row: LogRow) => boolean = () => false;
-  onAppend?: () => void;
-  /** What the next append meets, and is then lost: a primary that is rolled back had it. */
-  meets?: ClientIdTaken;
-  onCatchUp?: (partitions: number[]) => Promise<void> | void;
-  onRead?: () => void;
-  onConversations?: (ids: string[]) => Promise<void> | undefined;
-  /** Each question for a client id waits for this. */
-  asked?: Promise<void>;
-  appends = 0;
-
-  override async append(rows: LogRow[]): Promise<Map<number, Shortfall>> {
-    this.appends += 1;
-    this.onAppend?.();
-    await this.held;
-    const cut = this.cutNext;
-    this.cutNext = undefined;
-    cut?.(rows);
-    if (cut || this.isAway) throw new Error('the line was cut');
-    const { meets } = this;
-    this.meets = undefined;
-    if (meets) return new Map(rows.map(({ partition }) => [partition, { stored: 0, reason: meets }]));
-    if (rows.some((row) => this.refuses(row))) throw new AppendRefused('never');
-    return super.append(rows);
-  }
-
-  override async catchUp(partitions: number[]) {
-    await this.onCatchUp?.(partitions);
-    if (this.isAway) throw new Error('away');
-    return super.catchUp(partitions);
-  }
-
-  override async conversations(ids: string[]) {
-    const found = await super.conversations(ids);
-    await this.onConversations?.(ids);
-    return found;
-  }
-
-  override async messageIdOf(...asked: Parameters<MemoryLog['messageIdOf']>) {
-    await this.asked;
-    return super.messageIdOf(...asked);
-  }
-
-  override read(...asked: Parameters<MemoryLog['read']>) {
-    this.onRead?.();
-    return super.read(...asked);
-  }
-
-  /** A row of somebody else's, at the end of the partition of this conversation. */
-  intrude(conversationId: string, term = 1): void {
-    const partition = partitionOf(conversationId);
-    const last = this.rows.get(partition)!.get(this.end(partition))!;
-    const nobodys = { version: null, messageId: null, number: null, clientMessageId: null };
-    this.insert({ ...last, ...nobodys, position: last.position + 1, term });
-  }
-}
 
 const unavailable = { code: 'unavailable' };
 const [here, there] = apart(2) as [string, string];
@@ -437,36 +373,6 @@ it('does not accept behind later ones what the log knew and has lost', async () 
   expect(await first).toMatchObject(unavailable);
   expect(await second).toMatchObject({ message: { number: 1 }, created: true });
   expect(await send(here, 'first')).toMatchObject({ message: { number: 2 }, created: true });
-});
-
-it('finds what a former owner, who has not heard of it, stores after a term has begun', async () => {
-  const log = new Troubled();
-  const former = await ownerWorld(log, [here]);
-  const present = await ownerWorld(log, [here]);
-  const carol = v7();
-  const message = { clientMessageId: 'x', body: 'x', format: 'plain', mentions: [], attachments: [] };
-  const write = () => outcomeOf(present.submit(here, 'message.send', { actorId: carol, ...message }));
-  expect(await write()).toMatchObject({ code: 'not_found' });
-  await former.submit(here, 'member.put', { actorId: alice, userId: carol });
-  await present.wake();
-  expect(present.owner.heads().get(partitionOf(here))).toBe(2);
-  expect(await write()).toMatchObject({ created: true });
-});
-
-it('looks for late rows no longer than they may take', async () => {
-  const log = new Troubled();
-  const { owner, wake } = await ownerWorld(log, [here, there]);
-  let asked: number[] = [];
-  log.onCatchUp = (partitions) => void (asked = partitions);
-  await wake();
-  expect(asked.sort()).toEqual([here, there].map(partitionOf).sort());
-  owner.drop(partitionOf(here));
-  await wake();
-  expect(asked).toEqual([partitionOf(there)]);
-  for (let i = 0; i < 60; i++) await wake();
-  asked = [];
-  await wake();
-  expect(asked).toEqual([]);
 });
 
 describe('of a term that is over', () => {
