@@ -213,10 +213,8 @@ export class LaneFeed {
     if (positions.size === 0 || this.isChecking) return;
     this.isChecking = true;
     await this.repair.repair(positions).catch((error: unknown) => {
-      this.options.broker.options.logger.warn(
-        { error: String(error) },
-        'feed: the stored positions cannot be checked now',
-      );
+      const { logger } = this.options.broker.options;
+      logger.warn({ err: error }, 'feed: the stored positions cannot be checked now');
     });
     this.isChecking = false;
   }
