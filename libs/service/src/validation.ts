@@ -6,7 +6,7 @@ import {
   type ExecutionContext,
   type PipeTransform,
 } from '@nestjs/common';
-import { ParleyError, parse } from '@parley/contracts';
+import { limits, ParleyError, parse } from '@parley/contracts';
 import type { Request } from 'express';
 import type { z } from 'zod';
 
@@ -24,16 +24,19 @@ export const ZodQuery = (schema: z.ZodType) => Query(zodPipe(schema));
 /** The validated path parameters. */
 export const ZodParams = (schema: z.ZodType) => Param(zodPipe(schema));
 
-/** The `Idempotency-Key` of a request that must carry one: 1 to 128 printable ASCII characters. */
+/** The `Idempotency-Key` of a request that must carry one. */
 export const IdempotencyKey = createParamDecorator((_data: unknown, context: ExecutionContext) =>
   idempotencyKey(context.switchToHttp().getRequest<Request>().headers['idempotency-key']),
 );
 
+/** Printable ASCII, neither beginning nor ending with a blank. */
+const printable = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/;
+
 /** @throws ParleyError `invalid_request` when the header is missing or malformed */
 export function idempotencyKey(header: string | string[] | undefined): string {
-  if (typeof header === 'string' && /^[\x21-\x7e](?:[\x20-\x7e]{0,126}[\x21-\x7e])?$/.test(header))
-    return header;
-  const message = header === undefined ? 'is required' : 'must be 1 to 128 printable ASCII characters';
+  const { idempotencyKeyCharsMax: max } = limits;
+  if (typeof header === 'string' && header.length <= max && printable.test(header)) return header;
+  const message = header === undefined ? 'is required' : `must be 1 to ${max} printable ASCII characters`;
   throw new ParleyError('invalid_request', `Idempotency-Key: ${message}`, {
     errors: [{ path: 'Idempotency-Key', message }],
   });
