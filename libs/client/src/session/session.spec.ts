@@ -114,9 +114,18 @@ describe('a session', () => {
     expect(await storage.keys('')).toEqual([]);
   });
 
-  it('goes on where something between answered in place of the server', async () => {
+  it.each([
+    {
+      where: 'something between answered in place of the server',
+      failures: [new ForeignAnswer('not_found'), new ForeignAnswer('unauthenticated')],
+    },
+    {
+      where: 'the server says nothing of the session',
+      failures: [new ParleyError('not_found'), new ParleyError('payload_too_large')],
+    },
+  ])('goes on where $where', async ({ failures }) => {
     const { clock, issuer, session } = world();
-    issuer.failures.push(new ForeignAnswer('not_found'), new ForeignAnswer('unauthenticated'));
+    issuer.failures.push(...failures);
     const one = session();
     await one.begin({ user, tokens: issuer.fresh() });
     const renewed = one.renew();
@@ -219,16 +228,5 @@ describe('a session', () => {
     const ended = one.once('signedOut');
     await one.end('session_revoked');
     expect(await ended).toEqual({ reason: 'session_revoked' });
-  });
-
-  it('is not over for what says nothing of the session', async () => {
-    const { clock, issuer, session } = world();
-    issuer.failures.push(new ParleyError('not_found'), new ParleyError('payload_too_large'));
-    const one = session();
-    await one.begin({ user, tokens: issuer.fresh() });
-    const renewed = one.renew();
-    await clock.pass(60_000);
-    await renewed;
-    expect(await one.accessToken()).toBe('access 2');
   });
 });
